@@ -1,0 +1,73 @@
+import { SeccfError } from "../error.ts";
+
+/** Reads big-endian fields from bytes that a stranger sent. Every method throws `malformed` past the end; views share memory with the input. */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** How many bytes are left. */
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** How many bytes were read. */
+  get offset(): number {
+    return this.#at;
+  }
+
+  u8(): number {
+    return this.take(1)[0]!;
+  }
+
+  u16(): number {
+    const b = this.take(2);
+    return (b[0]! << 8) | b[1]!;
+  }
+
+  u24(): number {
+    const b = this.take(3);
+    return (b[0]! << 16) | (b[1]! << 8) | b[2]!;
+  }
+
+  u32(): number {
+    const b = this.take(4);
+    return b[0]! * 0x1000000 + ((b[1]! << 16) | (b[2]! << 8) | b[3]!);
+  }
+
+  /** A view of the next `length` bytes. */
+  take(length: number): Uint8Array {
+    if (length > this.remaining) throw new SeccfError("malformed", "ends too early");
+    const view = this.#bytes.subarray(this.#at, this.#at + length);
+    this.#at += length;
+    return view;
+  }
+
+  /** A view behind a length of one byte. */
+  vector8(): Uint8Array {
+    return this.take(this.u8());
+  }
+
+  /** A view behind a length of two bytes. */
+  vector16(): Uint8Array {
+    return this.take(this.u16());
+  }
+
+  /** A view behind a length of three bytes. */
+  vector24(): Uint8Array {
+    return this.take(this.u24());
+  }
+
+  /** A view of everything left. */
+  rest(): Uint8Array {
+    return this.take(this.remaining);
+  }
+
+  /** Throws `malformed` unless everything was read. */
+  end(): void {
+    if (this.remaining !== 0) throw new SeccfError("malformed", "bytes after the end");
+  }
+}

@@ -1,0 +1,70 @@
+/** Collects big-endian fields for handshake-sized messages; not for the record path, which writes in place. */
+export class Writer {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+
+  /** How many bytes were written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    this.#bytes[this.#grow(1)] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    return this.u8(value >>> 8).u8(value & 0xff);
+  }
+
+  u24(value: number): this {
+    return this.u8(value >>> 16).u16(value & 0xffff);
+  }
+
+  u32(value: number): this {
+    return this.u16(Math.floor(value / 0x10000)).u16(value & 0xffff);
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#bytes.set(value, this.#grow(value.length));
+    return this;
+  }
+
+  /** `value` behind its length in one byte. */
+  vector8(value: Uint8Array): this {
+    limit(value, 0xff);
+    return this.u8(value.length).bytes(value);
+  }
+
+  /** `value` behind its length in two bytes. */
+  vector16(value: Uint8Array): this {
+    limit(value, 0xffff);
+    return this.u16(value.length).bytes(value);
+  }
+
+  /** `value` behind its length in three bytes. */
+  vector24(value: Uint8Array): this {
+    limit(value, 0xffffff);
+    return this.u24(value.length).bytes(value);
+  }
+
+  /** A copy of what was written. */
+  done(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #grow(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    return at;
+  }
+}
+
+function limit(value: Uint8Array, most: number): void {
+  if (value.length > most) throw new RangeError(`a vector of ${value.length} bytes, at most ${most}`);
+}

@@ -1,0 +1,25 @@
+/** What a transport implements and all that a carrier knows of a socket. @module */
+
+import type { Wait } from "./platform.ts";
+
+/** An ordered byte pipe: TCP, a modem's serial line, memory. Iteration ends when the peer ends its side; it throws `closed` or `unreachable` when the pipe breaks. */
+export interface ByteStream extends AsyncDisposable, AsyncIterable<Uint8Array> {
+  /** `host:port`, for people and for limits per address. */
+  readonly remote: string;
+  /** Resolves when the transport has taken the bytes; `bytes` may be reused then. Throws `closed` once the pipe is gone. */
+  write(bytes: Uint8Array, options?: Wait): Promise<void>;
+}
+
+/** A bound place that byte streams arrive at. */
+export interface StreamListener extends AsyncDisposable, AsyncIterable<ByteStream> {
+  /** Where it really listens: `host:port` with the port the system chose. */
+  readonly local: string;
+}
+
+/** One bound datagram socket and all its peers; no state per stranger. */
+export interface DatagramSocket
+  extends AsyncDisposable, AsyncIterable<{ readonly bytes: Uint8Array; readonly from: string }> {
+  readonly local: string;
+  /** May drop, as the network may. */
+  send(bytes: Uint8Array, to: string): void;
+}

@@ -1,0 +1,25 @@
+/** The port of everything durable: a key manager's records, subscribers' sequence numbers, blocks of record numbers. @module */
+
+import type { Wait } from "./platform.ts";
+
+/** A value and the version that a later write must name. */
+export interface StoredRecord {
+  readonly value: Uint8Array;
+  /** 1 for the first write of a key, one more at each. */
+  readonly version: number;
+}
+
+/** Durable, atomic, shared records. Values arrive sealed. Keys are printable ASCII, at most 200 bytes. */
+export interface RecordStore extends AsyncDisposable {
+  get(key: string, options?: Wait): Promise<StoredRecord | undefined>;
+  /** Writes only over version `expected` (0: must not exist) and returns the new version, or `undefined` if another was first. */
+  put(
+    key: string,
+    record: Uint8Array,
+    options: Wait & { readonly expected: number; readonly ttlSeconds?: number },
+  ): Promise<number | undefined>;
+  /** Removes only version `expected`; false if another was first. */
+  delete(key: string, options: Wait & { readonly expected: number }): Promise<boolean>;
+  /** The first of `count` consecutive numbers, never handed out before and not below `atLeast`, even after a crash. Starts at 0. */
+  reserve(counter: string, count: number, options?: Wait & { readonly atLeast?: number }): Promise<number>;
+}

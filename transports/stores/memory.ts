@@ -1,0 +1,67 @@
+/** Records in this process alone: for tests, demos and a Key Manager that may forget. Nothing survives a restart. @module */
+
+import { SeccfError } from "../../lib/error.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { RecordStore } from "../../lib/store.ts";
+
+/** What {@link memoryStore} takes. */
+export interface MemoryStoreOptions {
+  readonly clock: Clock;
+  /** How many records it holds before `put` throws `exhausted`. Default 100,000. */
+  readonly capacity?: number;
+}
+
+interface Entry {
+  value: Uint8Array;
+  version: number;
+  /** On the monotonic clock; `Infinity` for one that does not expire. */
+  expiresAt: number;
+}
+
+/** A {@link RecordStore} without durability. Expired records are gone at once, and swept when the store is full. */
+export function memoryStore(options: MemoryStoreOptions): RecordStore {
+  const { clock, capacity = 100_000 } = options;
+  const entries = new Map<string, Entry>();
+  const counters = new Map<string, number>();
+
+  const live = (key: string): Entry | undefined => {
+    const entry = entries.get(key);
+    if (entry && entry.expiresAt <= clock.now()) {
+      entries.delete(key);
+      return undefined;
+    }
+    return entry;
+  };
+
+  return {
+    get(key) {
+      const entry = live(key);
+      return Promise.resolve(entry && { value: entry.value.slice(), version: entry.version });
+    },
+    put(key, record, { expected, ttlSeconds }) {
+      const entry = live(key);
+      if ((entry?.version ?? 0) !== expected) return Promise.resolve(undefined);
+      if (!entry && entries.size >= capacity) {
+        for (const [old, { expiresAt }] of entries) if (expiresAt <= clock.now()) entries.delete(old);
+        if (entries.size >= capacity) return Promise.reject(new SeccfError("exhausted", "the store is full"));
+      }
+      const expiresAt = ttlSeconds === undefined ? Infinity : clock.now() + ttlSeconds * 1000;
+      entries.set(key, { value: record.slice(), version: expected + 1, expiresAt });
+      return Promise.resolve(expected + 1);
+    },
+    delete(key, { expected }) {
+      if (live(key)?.version !== expected) return Promise.resolve(false);
+      return Promise.resolve(entries.delete(key));
+    },
+    reserve(counter, count, { atLeast = 0 } = {}) {
+      const first = Math.max(counters.get(counter) ?? 0, atLeast);
+      if (!Number.isSafeInteger(first + count)) return Promise.reject(new SeccfError("exhausted", "no numbers left"));
+      counters.set(counter, first + count);
+      return Promise.resolve(first);
+    },
+    [Symbol.asyncDispose]() {
+      entries.clear();
+      return Promise.resolve();
+    },
+  };
+}
