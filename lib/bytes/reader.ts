@@ -38,9 +38,9 @@ export class Reader {
     return b[0]! * 0x1000000 + ((b[1]! << 16) | (b[2]! << 8) | b[3]!);
   }
 
-  /** A view of the next `length` bytes. */
+  /** A view of the next `length` bytes. A negative length, the outcome of a stranger's arithmetic, is `malformed` too. */
   take(length: number): Uint8Array {
-    if (length > this.remaining) throw new SeccfError("malformed", "ends too early");
+    if (!(length >= 0 && length <= this.remaining)) throw new SeccfError("malformed", "ends too early");
     const view = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;
     return view;

@@ -1,0 +1,23 @@
+/** Cryptography over secrets that do not print: digests, HMAC, key derivation, ciphers. Computation alone, native where the runtime has it. @module */
+
+export { type Aead, type AeadSpec, createAead } from "./aead.ts";
+export { aesBlock, type BlockCipher } from "./aes.ts";
+export { type CbcHmac, createCbcHmac } from "./cbc_hmac.ts";
+export { createHasher, digest, type Hasher, hashLength, type HashName } from "./hash.ts";
+export { hkdfExpand, hkdfExtract } from "./hkdf.ts";
+export { createHmac, type Hmac, hmacSecret } from "./hmac.ts";
+export { kdf3gpp } from "./kdf3gpp.ts";
+export { keccakF1600 } from "./keccak.ts";
+export { prf, prfPublic } from "./prf.ts";
+export {
+  fingerprint,
+  secretBase64,
+  SecretBytes,
+  secretConcat,
+  secretEqual,
+  secretFrom,
+  secretRandom,
+  secretSlice,
+  wipe,
+} from "./secret.ts";
+export { type CipherSuite, cipherSuites, type Protection, suiteById, suiteByName } from "./suites.ts";
