@@ -1,0 +1,94 @@
+/** The files of the soft USIM, and how one is selected and described (TS 102 221 8, 11.1.1). @module */
+
+import { concat, equal } from "../bytes/mod.ts";
+import { tlv } from "./tlv.ts";
+
+/** When a command may touch a file. */
+export type Access = "always" | "pin" | "never";
+
+/** A sequence of bytes. */
+export interface TransparentFile {
+  readonly kind: "transparent";
+  readonly fid: number;
+  readonly read: Access;
+  readonly update: Access;
+  /** Of fixed length; written in place. */
+  readonly content: Uint8Array;
+}
+
+/** Records of one length, numbered from 1. */
+export interface RecordFile {
+  readonly kind: "records";
+  readonly fid: number;
+  readonly read: Access;
+  readonly update: Access;
+  /** Written in place. */
+  readonly records: readonly Uint8Array[];
+}
+
+/** A file that holds bytes. */
+export type ElementaryFile = TransparentFile | RecordFile;
+
+/** The master file, or an application's. */
+export interface Directory {
+  readonly kind: "directory";
+  readonly fid: number;
+  /** 5 to 16 bytes, of an application. */
+  readonly aid?: Uint8Array;
+  readonly files: readonly ElementaryFile[];
+}
+
+/** A card with one application. */
+export interface FileTree {
+  readonly mf: Directory;
+  readonly adf: Directory;
+}
+
+/** What SELECT found: the file, and the directory that is current from then on. */
+export interface Selected {
+  readonly directory: Directory;
+  readonly file: ElementaryFile | undefined;
+}
+
+/** The file with this identifier, as seen from `current` (8.4.1); `undefined` if there is none. */
+export function selectByFid(tree: FileTree, current: Directory, fid: number): Selected | undefined {
+  if (fid === tree.mf.fid) return { directory: tree.mf, file: undefined };
+  if (fid === tree.adf.fid) return { directory: tree.adf, file: undefined };
+  const file = current.files.find((candidate) => candidate.fid === fid);
+  return file && { directory: current, file };
+}
+
+/** The file at the end of a path from the master file, two bytes a step (8.4.2); `undefined` if there is none. */
+export function selectByPath(tree: FileTree, path: Uint8Array): Selected | undefined {
+  let found: Selected | undefined = { directory: tree.mf, file: undefined };
+  for (let at = 0; at + 1 < path.length; at += 2) {
+    // Nothing lies beneath a file.
+    if (!found || found.file) return undefined;
+    found = selectByFid(tree, found.directory, path[at]! * 256 + path[at + 1]!);
+  }
+  return path.length > 0 && path.length % 2 === 0 ? found : undefined;
+}
+
+/** The application whose AID begins with `name`, at least the 5 bytes of a provider (8.5.1); `undefined` if none does. */
+export function selectByAid(tree: FileTree, name: Uint8Array): Selected | undefined {
+  const aid = tree.adf.aid ?? new Uint8Array(0);
+  const matches = name.length >= 5 && name.length <= aid.length && equal(aid.subarray(0, name.length), name);
+  return matches ? { directory: tree.adf, file: undefined } : undefined;
+}
+
+/** The file control parameters of what was selected (11.1.1.3): descriptor, name, size, life cycle. */
+export function describe({ directory, file }: Selected): Uint8Array {
+  const fid = file?.fid ?? directory.fid;
+  const identifier = tlv(0x83, Uint8Array.of(fid >> 8, fid & 255));
+  const active = tlv(0x8a, Uint8Array.of(0x05));
+  if (!file) {
+    const name = directory.aid ? tlv(0x84, directory.aid) : new Uint8Array(0);
+    return tlv(0x62, tlv(0x82, Uint8Array.of(0x78, 0x21)), identifier, name, active);
+  }
+  const length = file.kind === "records" ? file.records[0]?.length ?? 0 : 0;
+  const descriptor = file.kind === "records"
+    ? Uint8Array.of(0x42, 0x21, length >> 8, length & 255, file.records.length)
+    : Uint8Array.of(0x41, 0x21);
+  const size = file.kind === "records" ? length * file.records.length : file.content.length;
+  return tlv(0x62, concat(tlv(0x82, descriptor), identifier, active, tlv(0x80, Uint8Array.of(size >> 8, size & 255))));
+}
