@@ -61,7 +61,7 @@ export interface SecurityAssociation extends KeySource, AsyncDisposable {
   /** The weakest binding it ever had; `undefined` before the first. */
   readonly weakest: Binding | undefined;
   /** Throws `expired`, and whatever the carrier throws. */
-  bind<C extends SecureChannel>(carrier: Carrier<C>, options?: Wait): Promise<C>;
+  bind<C extends SecureChannel>(carrier: Connector<C>, options?: Wait): Promise<C>;
   /** Called by a carrier when it has carried the peer's proof; keeps {@link SecurityAssociation.weakest}. */
   bound(binding: Binding): void;
   /** Opens the way for sealing without a connection. Waits for the key and the first block of numbers once, not per message. */
@@ -119,9 +119,17 @@ export interface Listener<C extends SecureChannel = SecureChannel> extends Async
   readonly url: URL;
 }
 
-/** A way to carry an association: `tls()`, `dtls()`, `sip()`, `http()`. `C` is what it adds: `SipChannel`, `HttpChannel`. */
-export interface Carrier<C extends SecureChannel = SecureChannel> {
+/** The active end of a carrier: what {@link SecurityAssociation.bind} takes. `C` is what it adds: `SipChannel`, `HttpChannel`. */
+export interface Connector<C extends SecureChannel = SecureChannel> {
   readonly name: string;
   connect(association: SecurityAssociation, options: Wait & { readonly platform: Platform }): Promise<C>;
+}
+
+/** The passive end of a carrier: what an enabler's `listen` takes. */
+export interface Acceptor<C extends SecureChannel = SecureChannel> {
+  readonly name: string;
   listen(keys: KeySource, options: Wait & { readonly platform: Platform }): Promise<Listener<C>>;
 }
+
+/** A way to carry an association, both ends: `tls()`, `dtls()`. HTTP has a connector alone: its passive end is a handler. */
+export interface Carrier<C extends SecureChannel = SecureChannel> extends Connector<C>, Acceptor<C> {}
