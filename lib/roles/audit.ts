@@ -1,0 +1,95 @@
+/**
+ * The account of a role: who was authenticated, which key went to whom, what was refused and changed (DESIGN 4.12).
+ * Each line is chained to the one before it by an HMAC, so that a line changed, removed or put in between is found by
+ * whoever holds the key. A tail cut off is found only against the last line's `mac` kept elsewhere. No secrets.
+ *
+ * @module
+ */
+
+import { equal, fromHex, toHex, toUtf8 } from "../bytes/mod.ts";
+import type { Clock } from "../clock.ts";
+import { createHmac, type SecretBytes } from "../crypto/mod.ts";
+import { SeccfError } from "../error.ts";
+
+/** What happened: a verb in the past tense, to or by whom, and the code where it was a refusal. */
+export interface AuditEvent {
+  readonly event: "authenticated" | "refused" | "key-given" | "bootstrapped" | "resynchronised" | "changed";
+  /** An IMPI, a B-TID, an enabler's name: public identities alone. */
+  readonly subject?: string;
+  /** What it was about: a NAF's FQDN, a use. */
+  readonly object?: string;
+  /** Of a refusal: our own side's code. */
+  readonly code?: string;
+}
+
+/** An append-only record. */
+export interface Audit extends Disposable {
+  record(event: AuditEvent): void;
+}
+
+/** What {@link createAudit} takes. */
+export interface AuditOptions {
+  readonly clock: Clock;
+  /** 32 bytes; copied. */
+  readonly key: SecretBytes;
+  /** Takes one line of JSON without its line feed. Called in order. */
+  readonly append: (line: string) => void;
+  /** The last line of the record that this one continues. */
+  readonly after?: string;
+}
+
+const FIRST = "0".repeat(64);
+
+/** Starts or continues a record. Throws `malformed` if `after` is no line of one. */
+export function createAudit({ clock, key, append, after }: AuditOptions): Audit {
+  const hmac = createHmac("sha-256", key);
+  const last = after === undefined ? { n: 0, mac: FIRST } : parseLine(after);
+  let { n, mac } = last;
+  return {
+    record({ event, subject, object, code }) {
+      n++;
+      const body = JSON.stringify({ n, at: new Date(clock.wall()).toISOString(), event, subject, object, code });
+      mac = chain(hmac, mac, body);
+      append(`${body.slice(0, -1)},"mac":"${mac}"}`);
+    },
+    [Symbol.dispose]: () => hmac[Symbol.dispose](),
+  };
+}
+
+/** How many lines hold, from the first: `lines.length` when all do. */
+export function verifyAudit(lines: readonly string[], key: SecretBytes): number {
+  using hmac = createHmac("sha-256", key);
+  let mac = FIRST;
+  for (const [index, line] of lines.entries()) {
+    let told: { n: number; mac: string };
+    try {
+      told = parseLine(line);
+    } catch {
+      return index;
+    }
+    const body = `${line.slice(0, line.lastIndexOf(',"mac":"'))}}`;
+    mac = chain(hmac, mac, body);
+    if (told.n !== index + 1 || !equal(fromHex(told.mac), fromHex(mac))) return index;
+  }
+  return lines.length;
+}
+
+function chain(hmac: ReturnType<typeof createHmac>, previous: string, body: string): string {
+  const out = new Uint8Array(hmac.length);
+  hmac.signInto(toUtf8(previous + body), out);
+  return toHex(out);
+}
+
+function parseLine(line: string): { n: number; mac: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new SeccfError("malformed", "no line of an audit record", { cause });
+  }
+  const { n, mac } = (value ?? {}) as { n?: unknown; mac?: unknown }; // checked on the next line
+  if (typeof n !== "number" || !Number.isSafeInteger(n) || typeof mac !== "string" || !/^[0-9a-f]{64}$/.test(mac)) {
+    throw new SeccfError("malformed", "no line of an audit record");
+  }
+  return { n, mac };
+}

@@ -1,0 +1,17 @@
+/** Where to connect or to listen, as a URL says it. @module */
+
+import { UsageError } from "./arguments.ts";
+
+/** The host without brackets, and the port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `tls-psk://HOST:PORT`, IPv6 in brackets. Throws {@link UsageError} for anything else. */
+export function parseAddress(text: string): Address {
+  const match = /^tls-psk:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})\/?$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) throw new UsageError("a URL is tls-psk://HOST:PORT, an IPv6 address in [brackets]");
+  return { host: match[1] ?? match[2] ?? "", port };
+}

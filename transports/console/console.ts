@@ -1,0 +1,35 @@
+/** What a command sees of the process it runs in: streams, environment, files, time. @module */
+
+import type { Platform } from "../../lib/platform.ts";
+import type { Arguments, CommandSpec } from "./arguments.ts";
+
+/** The process, or a test's stand-in. */
+export interface Console {
+  readonly platform: Platform;
+  /** Standard input, to be read once. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** To standard output; resolves when it is taken, throws `closed` when nobody reads it any more. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** A line to standard error. */
+  say(line: string): void;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
+  /** A text file, UTF-8. Throws what the system throws. */
+  readText(path: string): Promise<string>;
+  /** Appends a line to a file that only its owner may read. */
+  appendLine(path: string, line: string): void;
+  /** Aborts at SIGINT and SIGTERM, with the signal's name as its reason. */
+  readonly interrupted: AbortSignal;
+}
+
+/** One word of `seccf`. */
+export interface Command {
+  readonly spec: CommandSpec;
+  /** Returns the exit status. Throws `SeccfError` for 1, `UsageError` for 2. */
+  run(given: Arguments, console: Console): Promise<number>;
+}
+
+/** Text without what could move a terminal's cursor or end a line: names come from strangers. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e\u00a0-\ufffd]/g, "?");
+}

@@ -1,0 +1,28 @@
+/** What the parent of the demo's processes tells each of them. Secrets of test subscribers, made for this run, go by a pipe. @module */
+
+/** The demo's Key Manager. */
+export interface KeyManagerTask {
+  readonly name: string;
+  readonly subscriber: { readonly imsi: string; readonly k: string; readonly opc: string };
+  readonly enabler: ProvisionedTask & { readonly names: readonly string[] };
+}
+
+/** The demo's enabler. */
+export interface EnablerTask {
+  readonly name: string;
+  readonly keyManager: { readonly name: string; readonly port: number };
+  readonly provisioned: ProvisionedTask;
+}
+
+/** The demo's device. */
+export interface DeviceTask {
+  readonly subscriber: { readonly imsi: string; readonly k: string; readonly opc: string; readonly pin: string };
+  readonly keyManager: { readonly name: string; readonly port: number };
+  readonly enabler: { readonly name: string; readonly tls: number; readonly http: number };
+}
+
+/** The key that enabler and Key Manager were provisioned with. */
+export interface ProvisionedTask {
+  readonly identity: string;
+  readonly key: string;
+}
