@@ -1,0 +1,337 @@
+/**
+ * The loop that joins one engine, one byte stream, one key source and one clock. It knows no roles and no TLS: what an
+ * engine says it does. Everything that can end a connection comes to one place, `#end`, which leaves nothing behind.
+ *
+ * @module
+ */
+
+import { SeccfError } from "../error.ts";
+import type { Clock } from "../clock.ts";
+import type { ByteStream } from "../link.ts";
+import type { Wait } from "../platform.ts";
+import type { FoundKey, KeyRequest, KeySource } from "../association/ports.ts";
+import type { Demand, Engine, Output, Session } from "../tls/engine.ts";
+import { unlessAborted } from "./deadline.ts";
+import { lookUp } from "./key_lookup.ts";
+import { Outbox } from "./outbox.ts";
+import { Queue } from "./queue.ts";
+
+/** What the driver joins. It owns `engine` and `stream` from the start and disposes both. */
+export interface DriverOptions {
+  readonly engine: Engine;
+  readonly stream: ByteStream;
+  readonly keys: KeySource;
+  readonly clock: Clock;
+  readonly keySeconds: number;
+  readonly handshakeSeconds: number;
+  /** Received bytes held for a slow consumer before the stream is left to wait. */
+  readonly receiveLimit: number;
+}
+
+/** How far a handshake came with whom, and by which key. */
+export interface Agreed {
+  readonly session: Session;
+  /** Its key is spent and disposed of. */
+  readonly found: FoundKey;
+}
+
+/** One connection from its first byte to its last. */
+// req: SEC_CF-KEM-001
+// req: SEC_CF-CONF-001
+// req: SEC_CF-INTE-001
+export class Driver {
+  /** What the peer sent, copied: a chunk belongs to whoever takes it out. */
+  readonly received: Queue<Uint8Array>;
+  /** Settles with the end of the handshake. */
+  readonly agreed: Promise<Agreed>;
+  /** Resolves when nothing of the connection is left: no alarm, no engine, no stream. Never rejects. */
+  readonly released: Promise<void>;
+
+  readonly #options: DriverOptions;
+  readonly #outbox: Outbox;
+  /** Ends the key lookup when the connection ends first. */
+  readonly #ended = new AbortController();
+  #state: "handshake" | "open" | "ended" = "handshake";
+  /** Why the handshake must fail, known before the engine knows: the key source's own word. */
+  #refusal: unknown;
+  #identity: Uint8Array | undefined;
+  #awaitsKey = false;
+  #found: FoundKey | undefined;
+  /** When the driver itself has to act: the handshake's end, then the association's. */
+  #endsAt: number;
+  #alarm: Disposable | undefined;
+  #alarmAt = Infinity;
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: unknown;
+  /** Whether what was put out last is worth a moment's wait. */
+  #mayFlush = true;
+  #resolveAgreed!: (agreed: Agreed) => void;
+  #rejectAgreed!: (error: unknown) => void;
+  #resolveReleased!: () => void;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.received = new Queue(options.receiveLimit, (chunk) => chunk.length);
+    this.#outbox = new Outbox(options.stream, (error) => this.#end(error, false));
+    this.#endsAt = options.clock.now() + options.handshakeSeconds * 1000;
+    this.agreed = new Promise((resolve, reject) => {
+      this.#resolveAgreed = resolve;
+      this.#rejectAgreed = reject;
+    });
+    // Handled here once, so that a handshake nobody waits for any more does not end the process.
+    this.agreed.catch(() => {});
+    this.released = new Promise((resolve) => this.#resolveReleased = resolve);
+    this.#pump();
+    void this.#read();
+  }
+
+  /** Whether a key source is being asked: then the peer is not what the handshake waits for. */
+  get awaitsKey(): boolean {
+    return this.#awaitsKey;
+  }
+
+  /** Server: the PSK identity that the client showed, authenticated or not; a copy. */
+  get shownIdentity(): Uint8Array | undefined {
+    return this.#identity?.slice();
+  }
+
+  /**
+   * Protects `payload` and resolves when the stream has taken all of it; calls keep their order. Throws `closed` or
+   * `expired`; with an aborted signal its reason, and then a payload that was begun ends the connection, because the
+   * rest of it can not be taken back.
+   */
+  async send(payload: Uint8Array, options: Wait = {}): Promise<void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const before = this.#turn;
+    let done = () => {};
+    this.#turn = Promise.all([before, new Promise<void>((resolve) => done = resolve)]);
+    try {
+      await unlessAborted(before, signal);
+      this.#throwUnlessOpen();
+      for (let at = 0; at < payload.length; at += PIECE) {
+        await this.#sendPiece(payload.subarray(at, at + PIECE), signal);
+      }
+    } finally {
+      done();
+    }
+  }
+
+  /** Ends the connection with close_notify, now; before the end of the handshake, silently. */
+  close(): void {
+    this.#close(new SeccfError("closed", "closed by this side"), true);
+  }
+
+  /** Ends the connection because of `error`, which is what `agreed` or the iteration throws. */
+  abort(error: unknown): void {
+    this.#close(error, false);
+  }
+
+  async #sendPiece(piece: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    this.#throwUnlessOpen();
+    this.#options.engine.send(piece, this.#options.clock.now());
+    this.#pump();
+    try {
+      await unlessAborted(this.#outbox.flushed(), signal);
+    } catch (error) {
+      if (signal?.aborted) this.abort(new SeccfError("closed", "a send was aborted midway", { cause: error }));
+      else this.#throwUnlessOpen();
+      throw error;
+    }
+  }
+
+  #throwUnlessOpen(): void {
+    if (this.#state === "open") this.#expireOnTime();
+    if (this.#state === "open") return;
+    const cause = this.#failure;
+    if (cause instanceof SeccfError && (cause.code === "expired" || cause.code === "closed")) throw cause;
+    throw new SeccfError("closed", "the channel is closed", { cause });
+  }
+
+  async #read(): Promise<void> {
+    const { engine, stream, clock } = this.#options;
+    try {
+      for await (const bytes of stream) {
+        // A clock that slept may not have called the alarm yet: nothing is accepted after its time.
+        this.#expireOnTime();
+        if (this.#ended.signal.aborted) return;
+        engine.receive(bytes, clock.now());
+        this.#pump();
+        await this.received.room();
+        if (this.#ended.signal.aborted) return;
+      }
+      // RFC 5246 7.2.1: without close_notify nobody knows whether this was all.
+      this.#end(new SeccfError("closed", "the stream ended without close_notify", { clause: "RFC 5246 7.2.1" }), false);
+    } catch (error) {
+      this.#end(error, false);
+    }
+  }
+
+  /** Does all that the engine asks for. Its outputs are views that die at the next call, so everything is copied. */
+  #pump(): void {
+    const { engine } = this.#options;
+    let closed: Output & { kind: "closed" } | undefined;
+    for (let output = engine.poll(); output; output = engine.poll()) {
+      switch (output.kind) {
+        case "transmit":
+          this.#outbox.put(output.bytes);
+          break;
+        case "data":
+          this.received.push(new Uint8Array(output.bytes));
+          break;
+        case "demand":
+          void this.#answer(output.demand);
+          break;
+        case "established":
+          this.#open(output.session);
+          break;
+        case "closed":
+          closed = output;
+          break;
+        default:
+          output satisfies never;
+      }
+    }
+    if (closed) this.#end(closed.error, true);
+    else this.#arm();
+  }
+
+  async #answer(demand: Demand): Promise<void> {
+    const { engine, keys, clock, keySeconds } = this.#options;
+    const request = toRequest(demand);
+    this.#identity = request.identity;
+    this.#awaitsKey = true;
+    try {
+      this.#found = await lookUp(keys, request, { clock, seconds: keySeconds, signal: this.#ended.signal });
+    } catch (error) {
+      this.#refusal = error;
+    }
+    this.#awaitsKey = false;
+    using _key = this.#found?.key;
+    if (this.#ended.signal.aborted) return;
+    try {
+      this.#give(demand);
+      this.#pump();
+    } catch (error) {
+      this.#end(error, false);
+    }
+  }
+
+  #give(demand: Demand): void {
+    const { engine, clock } = this.#options;
+    if (this.#found) {
+      const { identity, key } = this.#found;
+      try {
+        engine.answer(demand, { kind: "psk", identity, key }, clock.now());
+        return;
+      } catch (cause) {
+        this.#refusal = new SeccfError("key-unavailable", "the key source gave a key that does not fit", { cause });
+      }
+    }
+    engine.answer(demand, { kind: "unknown" }, clock.now());
+  }
+
+  #open(session: Session): void {
+    const found = this.#found;
+    if (!found || this.#refusal !== undefined) throw new SeccfError("state", "established without a key");
+    const { expiresAt } = found.association;
+    if (this.#options.clock.now() >= expiresAt) throw new SeccfError("expired", "the association has expired");
+    this.#state = "open";
+    this.#endsAt = expiresAt;
+    this.#resolveAgreed({ session, found });
+  }
+
+  #arm(): void {
+    const { engine, clock } = this.#options;
+    const at = Math.min(this.#endsAt, engine.deadline ?? Infinity);
+    if (at === this.#alarmAt) return;
+    this.#alarm?.[Symbol.dispose]();
+    this.#alarmAt = at;
+    this.#alarm = at === Infinity ? undefined : clock.alarm(at, () => this.#wake());
+  }
+
+  #wake(): void {
+    const { engine, clock } = this.#options;
+    this.#alarmAt = Infinity;
+    try {
+      if (engine.deadline !== undefined && clock.now() >= engine.deadline) {
+        engine.expire(clock.now());
+        this.#pump();
+      }
+      this.#expireOnTime();
+      if (this.#state !== "ended") this.#arm();
+    } catch (error) {
+      this.#end(error, false);
+    }
+  }
+
+  #expireOnTime(): void {
+    if (this.#state === "ended" || this.#options.clock.now() < this.#endsAt) return;
+    if (this.#state === "handshake") this.#close(new SeccfError("timeout", "the handshake took too long"), false);
+    else this.#close(new SeccfError("expired", "the association has expired"), true);
+  }
+
+  #close(error: unknown, flush: boolean): void {
+    if (this.#state === "ended") return;
+    // Noted before the engine's own `closed` comes back as an output.
+    this.#failure ??= error;
+    this.#mayFlush = flush;
+    try {
+      this.#options.engine.close(this.#options.clock.now());
+      this.#pump();
+    } finally {
+      this.#end(error, flush);
+    }
+  }
+
+  /** `error`: why; none when the peer ended it properly. `flush`: what was put out may still need a moment to leave. */
+  #end(error: unknown, flush: boolean): void {
+    if (this.#state === "ended") return;
+    const reason = this.#refusal ?? this.#failure ?? error;
+    this.#failure = reason;
+    this.#state = "ended";
+    this.#alarm?.[Symbol.dispose]();
+    this.#ended.abort();
+    this.received.end(reason);
+    this.#release(flush && this.#mayFlush).then(() => {
+      // Only now: whoever sees a handshake fail may count on nothing being left of it.
+      this.#rejectAgreed(reason ?? new SeccfError("closed", "the peer closed during the handshake"));
+      this.#resolveReleased();
+    });
+  }
+
+  /** Gives the last alert a moment to leave: a peer that does not read must not keep the stream for longer. */
+  async #release(flush: boolean): Promise<void> {
+    const { engine, stream, clock } = this.#options;
+    if (flush) {
+      await new Promise<void>((resolve) => {
+        const limit = clock.alarm(clock.now() + FLUSH_MS, resolve);
+        this.#outbox.flushed().catch(() => {}).then(() => {
+          limit[Symbol.dispose]();
+          resolve();
+        });
+      });
+    }
+    engine[Symbol.dispose]();
+    try {
+      await stream[Symbol.asyncDispose]();
+    } catch {
+      // What is given up can not be given up any better.
+    }
+  }
+}
+
+/** Copies: the demand's bytes live only until the engine is called again. */
+function toRequest(demand: Demand): KeyRequest {
+  const { suite, identity, hint, serverName } = demand;
+  return {
+    use: { kind: "tls", suite },
+    ...(identity && { identity: new Uint8Array(identity) }),
+    ...(hint && { hint: new Uint8Array(hint) }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
+
+/** Bytes protected and written at a time: one TLS record (RFC 5246 6.2.1), so that a slow peer costs no more. */
+const PIECE = 16_384;
+const FLUSH_MS = 1000;

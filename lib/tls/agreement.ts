@@ -1,0 +1,138 @@
+/** What client and server compute alike: transcript, secrets, both directions' protection, Finished. @module */
+
+import { equal } from "../bytes/mod.ts";
+import { SeccfError } from "../error.ts";
+import type { SecretBytes } from "../crypto/mod.ts";
+import { TlsFailure } from "./alert.ts";
+import type { Session } from "./engine.ts";
+import { decodeFinished, encodeFinished } from "./handshake/finished.ts";
+import { HANDSHAKE, type HandshakeMessage } from "./handshake/message.ts";
+import type { HandshakeLink } from "./handshake.ts";
+import { extendedMasterSecret, keyLogLine, masterSecret, type Randoms, trafficKeys, verifyData } from "./key_schedule.ts";
+import type { Parameters } from "./negotiate.ts";
+import type { Policy } from "./options.ts";
+import { createProtection, type Protection } from "./record/protection.ts";
+import { TLS_1_2 } from "./record/content_type.ts";
+import { Transcript } from "./transcript.ts";
+
+/** One of the two ends. */
+export type Side = "client" | "server";
+
+/** The common half of both state machines. */
+export class Agreement implements Disposable {
+  readonly #link: HandshakeLink;
+  readonly #policy: Policy;
+  readonly #transcript = new Transcript();
+  #parameters: Parameters | undefined;
+  #randoms: Randoms | undefined;
+  #master: SecretBytes | undefined;
+  /** Made, and not yet handed to the record layer. */
+  readonly #protections: Map<Side, Protection> = new Map();
+
+  constructor(link: HandshakeLink, policy: Policy) {
+    this.#link = link;
+    this.#policy = policy;
+  }
+
+  /** Sends a message. */
+  send(type: number, body: Uint8Array): void {
+    this.#transcript.add(this.#link.send(type, body));
+  }
+
+  /** Takes in a message that the state machine has accepted. */
+  accept(message: HandshakeMessage): void {
+    this.#transcript.add(message.framed);
+  }
+
+  /** Both hellos are there: copies `randoms`. */
+  choose(parameters: Parameters, randoms: Randoms): void {
+    this.#parameters = parameters;
+    this.#randoms = { client: new Uint8Array(randoms.client), server: new Uint8Array(randoms.server) };
+    this.#transcript.start(parameters.suite.prf);
+    this.#link.versionAgreed();
+  }
+
+  /** What was chosen. */
+  get parameters(): Parameters {
+    return known(this.#parameters);
+  }
+
+  /** ClientKeyExchange is in the transcript: makes all keys, and wipes `premaster`. */
+  derive(premaster: SecretBytes): void {
+    const { suite, extendedMasterSecret: extended, encryptThenMac } = this.parameters;
+    const randoms = known(this.#randoms);
+    try {
+      this.#master = extended
+        ? extendedMasterSecret(suite, premaster, this.#transcript.digest())
+        : masterSecret(suite, premaster, randoms);
+    } finally {
+      premaster[Symbol.dispose]();
+    }
+    const keys = trafficKeys(suite, this.#master, randoms);
+    using client = keys.client;
+    using server = keys.server;
+    const options = { encryptThenMac, random: this.#policy.random };
+    this.#protections.set("client", createProtection(suite, client, options));
+    this.#protections.set("server", createProtection(suite, server, options));
+    this.#policy.keyLog?.(keyLogLine(randoms.client, this.#master));
+  }
+
+  /** Sends ChangeCipherSpec and Finished as `side`. */
+  finish(side: Side): void {
+    this.#link.protectSent(this.#handOver(side));
+    this.send(HANDSHAKE.finished, encodeFinished({ verifyData: this.#verifyData(side) }));
+  }
+
+  /** The ChangeCipherSpec of `side` has come. */
+  protectReceived(side: Side): void {
+    this.#link.protectReceived(this.#handOver(side));
+  }
+
+  /** Takes in the Finished of `side`; throws `auth-failed` if it is not what this end would have sent in its place. */
+  acceptFinished(message: HandshakeMessage, side: Side): void {
+    const { verifyData } = decodeFinished(message.body);
+    if (!equal(verifyData, this.#verifyData(side))) {
+      throw new TlsFailure("decrypt_error", "auth-failed", "the peer saw another handshake", {
+        clause: "RFC 5246 7.4.9",
+      });
+    }
+    this.accept(message);
+  }
+
+  /** What to report. `identity` is copied. */
+  session(identity: Uint8Array, serverName: string | undefined): Session {
+    const { suite, extendedMasterSecret, encryptThenMac } = this.parameters;
+    return {
+      version: TLS_1_2,
+      suite: suite.id,
+      identity: new Uint8Array(identity),
+      serverName,
+      extendedMasterSecret,
+      encryptThenMac,
+    };
+  }
+
+  /** Wipes the master secret, since nothing is ever resumed, and what was not handed over. */
+  [Symbol.dispose](): void {
+    this.#master?.[Symbol.dispose]();
+    this.#master = undefined;
+    for (const protection of this.#protections.values()) protection[Symbol.dispose]();
+    this.#protections.clear();
+  }
+
+  #handOver(side: Side): Protection {
+    const protection = known(this.#protections.get(side));
+    this.#protections.delete(side);
+    return protection;
+  }
+
+  #verifyData(side: Side): Uint8Array {
+    return verifyData(this.parameters.suite, known(this.#master), side, this.#transcript.digest());
+  }
+}
+
+/** The state machines ask in the right order; if not, nothing is made up. */
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new SeccfError("state", "asked for before it was agreed");
+  return value;
+}

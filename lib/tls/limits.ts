@@ -1,0 +1,34 @@
+/** What a peer can make an engine hold or do, before and after it has shown that it has the key. Bytes unless said. @module */
+
+/** Plaintext of one record (RFC 5246 6.2.1). */
+export const MAX_PLAINTEXT: number = 16_384;
+
+/** A handshake message's body, once the peer is authenticated. */
+export const MAX_MESSAGE: number = 16_384;
+
+/** A handshake message's body before that: a stranger's. A full ClientHello of today's browsers has 1.8 KiB. */
+export const MAX_EARLY_MESSAGE: number = 4096;
+
+/** A record's plaintext before that: one such message with its header. */
+export const MAX_EARLY_PLAINTEXT: number = MAX_EARLY_MESSAGE + 4;
+
+/** What is held unread while a demand is open: a client's ChangeCipherSpec and Finished are about 100. */
+export const MAX_HELD: number = 4096;
+
+/** PSK identity and hint (RFC 4279 5.3 asks for no more). */
+export const MAX_IDENTITY: number = 128;
+
+/** A pre-shared key: premaster secrets carry its length in two bytes, no stack goes beyond this. */
+export const MAX_KEY: number = 512;
+
+/** Records in a row that bring nothing: empty data, warnings, requests to renegotiate. A count. */
+export const MAX_IDLE_RECORDS: number = 16;
+
+/** Extensions in one hello. A count. */
+export const MAX_EXTENSIONS: number = 64;
+
+/** Records under one key. A count, that of DTLS, so that no number is ever used twice. */
+export const MAX_RECORDS: number = 2 ** 48;
+
+/** Buffers beyond this are given back as soon as they are empty; one full record fits. */
+export const KEEP_BUFFER: number = 20_480;

@@ -1,0 +1,101 @@
+/** Records of one direction under one key: what TLS 1.2 and DTLS 1.2 share (RFC 5246 6.2.3, RFC 5288 3, RFC 6655 3). @module */
+
+import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } from "../../crypto/mod.ts";
+import type { Random } from "../../platform.ts";
+import type { DirectionKeys } from "../key_schedule.ts";
+
+/** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2). */
+export interface Protection extends Disposable {
+  /** How much longer than its plaintext a sealed record can be. */
+  readonly overhead: number;
+  /** Writes what goes into the record and returns its length. `out` has room for `plaintext.length + overhead` and lies apart from `plaintext`. */
+  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number;
+  /** Writes the plaintext and returns its length, or -1 for anything that is not what the peer sealed. `out` has room for `sealed.length`. */
+  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number;
+}
+
+/** What seals (`random` makes the IVs) or opens with `keys`, which the caller may dispose at once. */
+export function createProtection(
+  suite: CipherSuite,
+  keys: DirectionKeys,
+  options: { readonly encryptThenMac: boolean; readonly random: Random },
+): Protection {
+  const { protection } = suite;
+  if (protection.kind === "aead") return new AeadProtection(createAead(protection.spec, keys.key), keys.iv);
+  if (!keys.macKey) throw new RangeError("a CBC suite needs a MAC key");
+  const { encryptThenMac, random } = options;
+  const cipher = createCbcHmac({ hash: protection.hash, encryptThenMac }, keys.key, keys.macKey);
+  return new CbcProtection(cipher, random);
+}
+
+/** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
+class AeadProtection implements Protection {
+  readonly overhead: number;
+  readonly #aead: Aead;
+  readonly #nonce: Uint8Array;
+  readonly #additional = new Uint8Array(13);
+
+  constructor(aead: Aead, iv: Uint8Array) {
+    this.#aead = aead;
+    this.#nonce = new Uint8Array(aead.nonceLength);
+    this.#nonce.set(iv);
+    this.overhead = EXPLICIT_NONCE + aead.tagLength;
+  }
+
+  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+    // The record's number, which never repeats, is the explicit part: no two nonces are alike.
+    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = out[i] = header[i]!;
+    this.#authenticate(header, plaintext.length);
+    return EXPLICIT_NONCE +
+      this.#aead.sealInto(this.#nonce, this.#additional, plaintext, out.subarray(EXPLICIT_NONCE));
+  }
+
+  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
+    const length = sealed.length - this.overhead;
+    if (length < 0) return -1;
+    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = sealed[i]!;
+    this.#authenticate(header, length);
+    return this.#aead.openInto(this.#nonce, this.#additional, sealed.subarray(EXPLICIT_NONCE), out);
+  }
+
+  [Symbol.dispose](): void {
+    this.#aead[Symbol.dispose]();
+    this.#nonce.fill(0);
+  }
+
+  #authenticate(header: Uint8Array, length: number): void {
+    this.#additional.set(header);
+    this.#additional[11] = length >> 8;
+    this.#additional[12] = length;
+  }
+}
+
+class CbcProtection implements Protection {
+  readonly overhead: number;
+  readonly #cipher: CbcHmac;
+  readonly #random: Random;
+  readonly #iv = new Uint8Array(16);
+
+  constructor(cipher: CbcHmac, random: Random) {
+    this.#cipher = cipher;
+    this.#random = random;
+    this.overhead = cipher.ivLength + MAX_PADDING + cipher.macLength;
+  }
+
+  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+    this.#random(this.#iv);
+    return this.#cipher.sealInto(this.#iv, header, plaintext, out);
+  }
+
+  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
+    return this.#cipher.openInto(header, sealed, out);
+  }
+
+  [Symbol.dispose](): void {
+    this.#cipher[Symbol.dispose]();
+  }
+}
+
+const EXPLICIT_NONCE = 8;
+/** A sender may pad up to this (RFC 5246 6.2.3.2). */
+const MAX_PADDING = 256;

@@ -1,0 +1,318 @@
+/**
+ * One TLS connection on a stream: joins the record layer with a handshake's state machine, and answers to the driver.
+ *
+ * The order of the states is handshake, open, closed. A demand stops all reading: what the peer sends meanwhile waits,
+ * unread and bounded, in the record layer.
+ *
+ * @module
+ */
+
+import { SeccfError } from "../error.ts";
+import { type AlertName, alertOf, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
+import { ClientHandshake } from "./client.ts";
+import type { Answer, Demand, Engine, Output, Session } from "./engine.ts";
+import type { Handshake, HandshakeLink } from "./handshake.ts";
+import { decodeHelloRequest } from "./handshake/hello_request.ts";
+import { frameMessage, HANDSHAKE, type HandshakeMessage, MessageJoiner, unexpected } from "./handshake/message.ts";
+import { MAX_EARLY_MESSAGE, MAX_HELD, MAX_IDLE_RECORDS, MAX_MESSAGE } from "./limits.ts";
+import { type TlsOptions, toPolicy } from "./options.ts";
+import { CONTENT } from "./record/content_type.ts";
+import { RecordReader, type TlsRecord } from "./record/record_reader.ts";
+import { RecordWriter } from "./record/record_writer.ts";
+import { ServerHandshake } from "./server.ts";
+
+/**
+ * A TLS 1.2 PSK engine for one connection over a stream. A client's first output is there at once: poll first.
+ *
+ * No session is resumed, nothing is compressed, and there is no second handshake: HelloRequest is passed over, a second
+ * ClientHello gets the warning no_renegotiation. Throws RangeError for options that make no sense.
+ */
+export function createTlsEngine(options: TlsOptions): Engine {
+  return new StreamEngine(options);
+}
+
+class StreamEngine implements Engine {
+  readonly #role: TlsOptions["role"];
+  readonly #reader: RecordReader;
+  readonly #writer = new RecordWriter();
+  readonly #joiner = new MessageJoiner();
+  readonly #outputs: Output[] = [];
+  #polled = 0;
+  #state: "handshake" | "open" | "closed" | "disposed" = "handshake";
+  /** Until the session is established. */
+  #handshake: Handshake | undefined;
+  #deadline: number | undefined;
+  #demand: Demand | undefined;
+  #idleRecords = 0;
+
+  constructor(options: TlsOptions) {
+    const policy = toPolicy(options);
+    this.#role = options.role;
+    this.#deadline = policy.deadline;
+    if (options.role === "client") {
+      this.#reader = new RecordReader([CONTENT.alert]);
+      this.#handshake = new ClientHandshake(this.#link(), policy, options);
+    } else {
+      this.#reader = new RecordReader([CONTENT.alert, CONTENT.handshake]);
+      this.#handshake = new ServerHandshake(this.#link(), policy, options);
+    }
+    this.#handshake.start();
+    this.#flush();
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline;
+  }
+
+  receive(bytes: Uint8Array, now: number): void {
+    this.#enter();
+    if (this.#state === "closed" || this.#late(now)) return;
+    try {
+      if (this.#demand && this.#reader.held + bytes.length > MAX_HELD) {
+        throw new TlsFailure("unexpected_message", "too-large", `more than ${MAX_HELD} bytes while a key is looked up`);
+      }
+      this.#reader.push(bytes);
+      this.#read();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#flush();
+  }
+
+  send(plaintext: Uint8Array, _now: number): void {
+    this.#enter();
+    if (this.#state !== "open") throw new SeccfError("state", "nothing can be sent before or after the session");
+    try {
+      this.#writer.write(CONTENT.applicationData, plaintext);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#flush();
+  }
+
+  answer(demand: Demand, answer: Answer, now: number): void {
+    this.#enter();
+    if (!this.#handshake || this.#demand !== demand) throw new SeccfError("state", "that is not what is demanded now");
+    if (this.#late(now)) return;
+    const go = this.#handshake.prepare(answer);
+    this.#demand = undefined;
+    try {
+      go();
+      this.#reader.push(NOTHING);
+      this.#read();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#flush();
+  }
+
+  expire(now: number): void {
+    this.#enter();
+    this.#late(now);
+  }
+
+  close(_now: number): void {
+    this.#enter();
+    if (this.#state === "closed") return;
+    if (this.#state === "open") this.#alert("close_notify");
+    this.#end();
+    this.#flush();
+  }
+
+  poll(): Output | undefined {
+    const output = this.#outputs[this.#polled];
+    if (output) {
+      this.#polled++;
+      return output;
+    }
+    this.#outputs.length = 0;
+    this.#polled = 0;
+    this.#reader.trim();
+    this.#writer.trim();
+    return undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#wipe();
+    this.#outputs.length = 0;
+    this.#polled = 0;
+    this.#state = "disposed";
+  }
+
+  #enter(): void {
+    if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
+    if (this.#polled < this.#outputs.length) throw new SeccfError("state", "outputs are waiting: poll first");
+    this.#outputs.length = 0;
+    this.#polled = 0;
+  }
+
+  /** Whether the handshake's time is over, which ends the connection. The peer is told nothing: it was silent too. */
+  #late(now: number): boolean {
+    if (this.#deadline === undefined || now < this.#deadline) return false;
+    this.#end(new SeccfError("timeout", "the handshake took too long"));
+    return true;
+  }
+
+  #read(): void {
+    while (this.#state !== "closed" && !this.#demand) {
+      const message = this.#joiner.next(this.#state === "open" ? MAX_MESSAGE : MAX_EARLY_MESSAGE);
+      if (message) {
+        this.#message(message);
+        continue;
+      }
+      const record = this.#reader.next();
+      if (!record) break;
+      this.#record(record);
+    }
+    this.#joiner.settle();
+    this.#reader.settle();
+  }
+
+  #record({ type, payload }: TlsRecord): void {
+    if (type === CONTENT.alert) {
+      this.#alertCame(payload);
+      return;
+    }
+    if (type === CONTENT.handshake) {
+      if (payload.length === 0) throw unexpected("an empty handshake record");
+      this.#joiner.push(payload);
+      return;
+    }
+    // RFC 5246 7.1: keys change between messages, never within one; nor does anything else come there.
+    if (!this.#joiner.empty) throw unexpected("a record inside a handshake message");
+    if (type === CONTENT.changeCipherSpec) this.#changeCipherSpec(payload);
+    else this.#applicationData(payload);
+  }
+
+  #changeCipherSpec(payload: Uint8Array): void {
+    if (!this.#handshake) throw unexpected("ChangeCipherSpec");
+    if (payload.length !== 1 || payload[0] !== 1) {
+      throw new TlsFailure("decode_error", "malformed", "no ChangeCipherSpec", { clause: "RFC 5246 7.1" });
+    }
+    this.#handshake.changeCipherSpec();
+  }
+
+  #applicationData(payload: Uint8Array): void {
+    if (this.#state !== "open") throw unexpected("application data");
+    if (payload.length === 0) {
+      this.#passOver();
+      return;
+    }
+    this.#idleRecords = 0;
+    this.#outputs.push({ kind: "data", bytes: payload });
+  }
+
+  #message(message: HandshakeMessage): void {
+    if (this.#handshake) {
+      this.#handshake.message(message);
+    } else if (this.#role === "server" && message.type === HANDSHAKE.clientHello) {
+      this.#passOver();
+      this.#alert("no_renegotiation");
+    } else if (this.#role === "client" && message.type === HANDSHAKE.helloRequest) {
+      decodeHelloRequest(message.body);
+      this.#passOver();
+    } else {
+      throw unexpected("a handshake message");
+    }
+  }
+
+  #alertCame(payload: Uint8Array): void {
+    const alert = decodeAlert(payload);
+    if (isCloseNotify(alert)) {
+      if (this.#state === "open") {
+        // RFC 5246 7.2.1: answered at once; what was not sent yet is dropped.
+        this.#alert("close_notify");
+        this.#end();
+      } else {
+        this.#end(new SeccfError("closed", "the peer closed during the handshake"));
+      }
+    } else if (alert.fatal) {
+      this.#end(errorOf(alert));
+    } else {
+      this.#passOver();
+    }
+  }
+
+  /** A peer that sends without saying anything costs work and brings nothing. */
+  #passOver(): void {
+    if (++this.#idleRecords <= MAX_IDLE_RECORDS) return;
+    throw new TlsFailure("unexpected_message", "too-large", "too many records that bring nothing");
+  }
+
+  #link(): HandshakeLink {
+    return {
+      send: (type, body) => {
+        const framed = frameMessage(type, body);
+        this.#writer.write(CONTENT.handshake, framed);
+        return framed;
+      },
+      protectSent: (protection) => {
+        this.#writer.write(CONTENT.changeCipherSpec, CHANGE_CIPHER_SPEC);
+        this.#writer.protect(protection);
+      },
+      protectReceived: (protection) => this.#reader.protect(protection),
+      versionAgreed: () => this.#reader.agreed(),
+      demand: (demand) => {
+        this.#demand = demand;
+        this.#outputs.push({ kind: "demand", demand });
+      },
+      passOver: () => this.#passOver(),
+      established: (session) => this.#established(session),
+    };
+  }
+
+  #established(session: Session): void {
+    this.#state = "open";
+    this.#deadline = undefined;
+    this.#idleRecords = 0;
+    this.#reader.trust();
+    this.#handshake?.[Symbol.dispose]();
+    this.#handshake = undefined;
+    this.#outputs.push({ kind: "established", session });
+  }
+
+  #alert(name: AlertName): void {
+    try {
+      this.#writer.write(CONTENT.alert, encodeAlert(name));
+    } catch {
+      // Without a record number, or without randomness, there is no way to say so.
+    }
+  }
+
+  /** The connection ends because of `error`: the peer gets its alert, the driver the reason. */
+  #fail(error: unknown): void {
+    let reason = error instanceof SeccfError
+      ? error
+      : new SeccfError("state", "the engine failed in itself", { cause: error });
+    const alert = alertOf(reason);
+    const refusal = this.#handshake?.refusal;
+    if (refusal && reason.code === "auth-failed") reason = refusal;
+    this.#alert(alert);
+    this.#end(reason);
+  }
+
+  #end(error?: SeccfError): void {
+    this.#outputs.push(error ? { kind: "closed", error } : { kind: "closed" });
+    this.#state = "closed";
+    this.#wipe();
+  }
+
+  #wipe(): void {
+    this.#deadline = undefined;
+    this.#demand = undefined;
+    this.#handshake?.[Symbol.dispose]();
+    this.#handshake = undefined;
+    this.#reader[Symbol.dispose]();
+    this.#writer[Symbol.dispose]();
+    this.#joiner.clear();
+  }
+
+  /** What was written leaves before anything that the driver may do next. */
+  #flush(): void {
+    const bytes = this.#writer.take();
+    if (bytes) this.#outputs.unshift({ kind: "transmit", bytes });
+  }
+}
+
+const CHANGE_CIPHER_SPEC: Uint8Array = Uint8Array.of(1);
+const NOTHING: Uint8Array = new Uint8Array(0);
