@@ -39,11 +39,11 @@ export class ProvisionedKeys implements ProvisionedModule, Disposable {
   }
 
   derive(identity: Uint8Array, label: Uint8Array): Promise<SecretBytes> {
-    const found = this.#keys.find((candidate) => equal(candidate.identity, identity));
-    if (!found) {
-      return Promise.reject(new SeccfError("identity-unavailable", "no key was provisioned for this identity"));
-    }
-    return Promise.resolve(deriveProvisioned(found.key, label));
+    return new Promise((resolve) => {
+      const found = this.#keys.find((candidate) => equal(candidate.identity, identity));
+      if (!found) throw new SeccfError("identity-unavailable", "no key was provisioned for this identity");
+      resolve(deriveProvisioned(found.key, label));
+    });
   }
 
   [Symbol.dispose](): void {
