@@ -60,8 +60,6 @@ export class SequenceIssuer {
    * one after `sqnMs`. Throws `exhausted` when the USIM's numbers have run out.
    */
   async resync(counter: string, sqnMs: number, options: Wait = {}): Promise<number> {
-    // What is left here of an older block may lie below numbers that another process has issued since.
-    this.#blocks.delete(counter);
     const limit = SQN_LIMIT / this.#slots;
     const highest = splitSqn(sqnMs, this.#indBits).seq;
     if (highest + 1 >= limit) {
@@ -72,14 +70,16 @@ export class SequenceIssuer {
       const n = await this.#reserve(counter, atLeast, options);
       const seq = n % limit;
       if (seq > highest && seq - highest <= this.#delta) return this.#sqn(n);
-      this.#blocks.delete(counter);
       atLeast = n - seq + (seq > highest ? limit : 0) + highest + 1;
       if (!Number.isSafeInteger(atLeast + this.#slots)) break;
     }
     throw new SeccfError("exhausted", "no sequence number could be brought into range", { clause: "TS 33.102 6.3.5" });
   }
 
-  /** Takes a block, keeps all but its first number, returns that. SEQ 0 is no USIM's next, hence never below 1. */
+  /**
+   * Takes a block, keeps all but its first number in place of what was left of an older one, which may lie below
+   * numbers issued elsewhere since, and returns that first. SEQ 0 is no USIM's next: `atLeast` is never below 1.
+   */
   async #reserve(counter: string, atLeast: number, wait: Wait): Promise<number> {
     const count = this.#blockSize;
     const first = await this.#store.reserve(counter, count, { ...wait, atLeast });

@@ -27,6 +27,7 @@ export interface MemoryIdentityOptions {
  * A module with copies of the secrets given. Its AKA is a soft USIM behind the same code that drives a card. Without
  * `card.state`, sequence numbers start anew, and what this subscriber accepted before would be accepted again.
  */
+// req: SEC_CF-ADM-001
 export async function memoryIdentity(options: MemoryIdentityOptions): Promise<IdentityModule> {
   const provisioned = options.provisioned && new ProvisionedKeys(options.provisioned);
   if (!options.aka) return withProvisioned(undefined, provisioned, []);

@@ -166,6 +166,7 @@ class TerminalKeys implements Disposable {
  * GBA_U (TS 33.220 5, G.1, G.2): Ks, CK and IK are the card's. It has room for one Ks, so that what was kept is
  * gone with the next bootstrapping, before that one is kept: `derive` then throws `expired`.
  */
+// req: SEC_CF-SEC-002
 class CardKeys implements Disposable {
   readonly #card: UsimCard;
   readonly #impi: Uint8Array;

@@ -78,18 +78,20 @@ test("a card that points on and on is left after eight commands", async () => {
   }
 });
 
-test("an answer without status is malformed, and the command's buffer is wiped whatever comes", async () => {
-  const sent: Uint8Array[] = [];
+test("the channel's buffers are wiped, command and answer, and an answer without status is malformed", async () => {
+  const buffers: Uint8Array[] = [];
+  const answers = [fromHex("aabb9000"), none];
   const channel = {
     transmit: (command: Uint8Array) => {
-      sent.push(command);
-      return Promise.resolve(none);
+      buffers.push(command, answers[0]!);
+      return Promise.resolve(answers.shift()!);
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const command = { ins: 0x20, p1: 0, p2: 1, data: fromHex("31323334ffffffff") };
+  assert.equal(toHex((await exchange(channel, command)).data), "aabb");
   await assert.rejects(exchange(channel, command), withCode("malformed"));
-  assert.equal(toHex(sent[0]!), "00".repeat(13));
+  assert.deepEqual(buffers.map(toHex), ["00".repeat(13), "00".repeat(4), "00".repeat(13), ""]);
   assert.equal(toHex(command.data), "31323334ffffffff");
 });
 

@@ -5,11 +5,11 @@ import fc from "fast-check";
 import {
   type AuthenticationCentre,
   createAuthenticationCentre,
+  milenage,
   SequenceArray,
   splitSqn,
   verifyChallenge,
 } from "../../lib/aka/mod.ts";
-import { milenage } from "../../lib/aka/mod.ts";
 import { fingerprint } from "../../lib/crypto/mod.ts";
 import {
   type AkaModule,
@@ -131,16 +131,16 @@ class World {
   }
 }
 
-const process = fc.integer({ min: 0, max: 2 });
+const which = fc.integer({ min: 0, max: 2 });
 const step = fc.oneof(
-  { weight: 6, arbitrary: process.map((which) => (world: World) => world.bootstrap(which)) },
+  { weight: 6, arbitrary: which.map((n) => (world: World) => world.bootstrap(n)) },
   {
     weight: 2,
-    arbitrary: fc.tuple(process, fc.integer({ min: 1, max: 40 })).map(([which, n]) => (world: World) =>
+    arbitrary: fc.tuple(which, fc.integer({ min: 1, max: 40 })).map(([which, n]) => (world: World) =>
       world.lose(which, n)
     ),
   },
-  { weight: 2, arbitrary: process.map((which) => (world: World) => Promise.resolve(world.crashCentre(which))) },
+  { weight: 2, arbitrary: which.map((n) => (world: World) => Promise.resolve(world.crashCentre(n))) },
   { weight: 2, arbitrary: fc.boolean().map((early) => (world: World) => Promise.resolve(world.crashCard(early))) },
 );
 

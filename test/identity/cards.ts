@@ -49,6 +49,17 @@ export function taped(channel: ApduChannel): ApduChannel & { readonly tape: stri
   };
 }
 
+/** A card's channel, until `answer` is set: then it answers that, whatever is asked. */
+export function replaceable(channel: ApduChannel): ApduChannel & { answer?: string } {
+  const replaced: ApduChannel & { answer?: string } = {
+    transmit(command, options) {
+      return replaced.answer ? Promise.resolve(fromHex(replaced.answer)) : channel.transmit(command, options);
+    },
+    [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
+  };
+  return replaced;
+}
+
 /** A channel that answers from a list, whatever is asked. */
 export function scripted(
   ...answers: string[]

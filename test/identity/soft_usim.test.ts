@@ -307,6 +307,21 @@ test("a new connection resets the card: the old channel is closed, and what wait
   await assert.rejects(send(third, SELECT), withCode("closed"));
 });
 
+test("what a command still under way answers is not for the next connection to fetch, nor is the PIN open to it", async () => {
+  let [storing, stored] = [() => {}, () => {}];
+  const reached = new Promise<void>((resolve) => storing = resolve);
+  const gate = new Promise<void>((resolve) => stored = resolve);
+  const save = (): Promise<void> => (storing(), gate);
+  const usim = card({ save, pin: pin("1234"), protocol: "T=0" });
+  const verifying = send(usim.connect(), "00200001 08 31323334ffffffff");
+  await reached;
+  const next = usim.connect();
+  const status = send(next, "00200001");
+  stored();
+  assert.equal(await verifying, "9000");
+  assert.equal(await status, "63c3");
+});
+
 test("K and OPc are in no file and nothing that prints [SEC_CF-SEC-001]", async () => {
   const { usim, channel } = await selected();
   const shown = [

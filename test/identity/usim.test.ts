@@ -6,7 +6,7 @@ import { fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { fingerprint, secretEqual } from "../../lib/crypto/mod.ts";
 import { type AkaModule, type IdentityModule, usimIdentity } from "../../lib/identity/mod.ts";
 import { assertSecret, type NafVectors, secretHex, vectors, withCode } from "../aka/vectors.ts";
-import { card, credentials, pin, scripted, taped, v, vectorFor } from "./cards.ts";
+import { card, credentials, pin, replaceable, scripted, taped, v, vectorFor } from "./cards.ts";
 
 const nafs = vectors<NafVectors>("aka");
 const set1 = { rand: fromHex(v.RAND!), autn: fromHex(v.AUTN!) };
@@ -85,6 +85,13 @@ test("a new bootstrapping leaves the kept one usable until it is kept itself", a
   assert.ok(!secretEqual(fresh, fromHex(first.Ks_NAF)));
 });
 
+test("what an earlier answer bootstrapped is not kept after one that was refused", async () => {
+  await using identity = await opened();
+  await identity.aka.answer({ ...set1, scheme: "akav1" });
+  assert.equal((await identity.aka.answer({ ...set1, scheme: "akav1" })).kind, "resync");
+  await assert.rejects(identity.aka.keep(bootstrap), withCode("state"));
+});
+
 test("a wrong MAC is refused, a stale AUTN is answered with AUTS, and neither is kept nor disturbs what is", async () => {
   await using identity = await opened();
   const { aka } = identity;
@@ -152,13 +159,9 @@ test("a PIN that no card has is refused before it is tried", async () => {
 
 test("a PIN blocked while the module is open is an outcome, a PIN wanted again an error", async () => {
   for (const [sw, expected] of [["6983", { kind: "refused", reason: "blocked" }], ["6982", undefined]] as const) {
-    const real = card().connect();
-    let replaced: string | undefined;
-    await using identity = await usimIdentity({
-      transmit: (command, options) => replaced ? Promise.resolve(fromHex(replaced)) : real.transmit(command, options),
-      [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
-    });
-    replaced = sw;
+    const channel = replaceable(card().connect());
+    await using identity = await usimIdentity(channel);
+    channel.answer = sw;
     const answer = identity.aka!.answer({ ...set1, scheme: "akav1" });
     if (expected) assert.deepEqual(await answer, expected);
     else await assert.rejects(answer, withCode("pin-required"));
@@ -223,13 +226,9 @@ test("answers to AUTHENTICATE of wrong tags, lengths or status are malformed or 
     ["9864", "unsupported"],
   ];
   for (const [answer, code] of bad) {
-    const real = card().connect();
-    let replaced: string | undefined;
-    await using identity = await usimIdentity({
-      transmit: (command, options) => replaced ? Promise.resolve(fromHex(replaced)) : real.transmit(command, options),
-      [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
-    });
-    replaced = answer;
+    const channel = replaceable(card().connect());
+    await using identity = await usimIdentity(channel);
+    channel.answer = answer;
     await assert.rejects(identity.aka!.answer({ ...set1, scheme: "akav1" }), withCode(code), answer);
     await assert.rejects(identity.aka!.keep(bootstrap), withCode("state"));
   }

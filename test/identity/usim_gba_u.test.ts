@@ -75,11 +75,13 @@ test("in GBA_U nothing that crosses the channel contains CK, IK, Ks or Ks_int_NA
   }
 });
 
-test("keep writes RAND, B-TID and the end of the lifetime into EF_GBABP", async () => {
+test("keep writes RAND, B-TID and the end of the lifetime into EF_GBABP, once, and another B-TID has no keys", async () => {
   const usim = near();
   await using opened = await openedOn(usim.connect());
   await opened.aka.answer(star);
   await opened.aka.keep(bootstrap);
+  await assert.rejects(opened.aka.derive({ btid: "another@bsf", nafId }), withCode("expired"));
+  await assert.rejects(opened.aka.keep(bootstrap), withCode("state"));
   const { rand, btid, lifetime } = decodeBootstrap(usim.state.gbabp)!;
   assert.equal(toHex(rand), v.RAND);
   assert.equal(fromUtf8(btid), v.B_TID);
@@ -124,8 +126,10 @@ test("the card has room for one Ks: the next bootstrapping ends the kept one (TS
 test("an answer lost on its way leaves nothing kept, since the card may have replaced Ks", async () => {
   const real = near().connect();
   let lose = false;
+  let commands = 0;
   await using opened = await openedOn({
     async transmit(command, options) {
+      commands++;
       const answer = await real.transmit(command, options);
       if (lose) throw new TypeError("unplugged");
       return answer;
@@ -138,7 +142,9 @@ test("an answer lost on its way leaves nothing kept, since the card may have rep
   using next = vectorFor(joinSqn(0x7fcdda685b1, 0), { gbaU: gbaUFromMemory });
   await assert.rejects(opened.aka.answer({ ...next, scheme: "akav1" }), TypeError);
   lose = false;
+  const before = commands;
   await assert.rejects(opened.aka.derive({ btid: v.B_TID!, nafId }), withCode("expired"));
+  assert.equal(commands, before, "the card was not even asked");
 });
 
 test("AKAv2 is unsupported in GBA_U, and so is GBA_U on a card without service 68", async () => {
