@@ -7,13 +7,13 @@ import {
   type KeyRequest,
   type KeySource,
   type Listener,
-  type SecureChannel,
-  sealedTo,
   openSealed,
+  sealedTo,
+  type SecureChannel,
   type SecurityAssociation,
   startLifetime,
-  type UaProfile,
   uaIdentifier,
+  type UaProfile,
   type Use,
 } from "../association/mod.ts";
 import { toHex, toUtf8 } from "../bytes/mod.ts";

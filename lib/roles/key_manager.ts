@@ -120,5 +120,10 @@ function accountForKey(audit: Audit, event: NbspEvent): void {
   if (event.kind === "failed") return audit.record({ event: "refused", code: "key-unavailable", subject });
   const object = `${event.nafId.fqdn} ${toHex(event.nafId.ua)} ${event.btid}`;
   if (event.kind === "delivered") return audit.record({ event: "key-given", subject, object });
-  return audit.record({ event: "refused", code: event.kind === "forbidden" ? "auth-failed" : "expired", subject, object });
+  return audit.record({
+    event: "refused",
+    code: event.kind === "forbidden" ? "auth-failed" : "expired",
+    subject,
+    object,
+  });
 }

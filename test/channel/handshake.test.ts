@@ -28,9 +28,12 @@ test("a legacy suite is bound as legacy", async () => {
 
 test("an association that refuses how it was bound ends the channel", async () => {
   const refusal = new SeccfError("downgrade", "it was stronger before");
-  const picky = { ...testAssociation(), bound: () => {
-    throw refusal;
-  } };
+  const picky = {
+    ...testAssociation(),
+    bound: () => {
+      throw refusal;
+    },
+  };
   const keys = testAssociation();
   const { clock, client, server } = await startEnds({
     clientKeys: {

@@ -46,7 +46,7 @@ test("serve prints what its clients send, and a wrong key is one line and status
   right.endInput();
   assert.equal((await right.exit).code, 0);
   await server.until(/good morning\n/);
-  assert.match(server.errText, /\nseccf: auth-failed: [^\n]*\n$/);
+  await server.until(/\nseccf: auth-failed: [^\n]*\n$/);
 });
 
 test("keys come from a file or the environment, and --json speaks to programs", async () => {
@@ -65,7 +65,10 @@ test("keys come from a file or the environment, and --json speaks to programs", 
     assert.deepEqual(client.errText.trim().split("\n").map((line) => JSON.parse(line)), [connected]);
     await server.until(/"disconnected"/);
     const [, ...events] = server.errText.trim().split("\n").map((line) => JSON.parse(line));
-    assert.deepEqual(events, [{ event: "connected", identity: "two", suite: connected.suite }, { event: "disconnected", identity: "two" }]);
+    assert.deepEqual(events, [{ event: "connected", identity: "two", suite: connected.suite }, {
+      event: "disconnected",
+      identity: "two",
+    }]);
     assert.match(readFileSync(log, "utf8"), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}\n$/);
   } finally {
     rmSync(folder, { recursive: true });

@@ -45,7 +45,7 @@ test("U-labels, addresses, empty and overlong labels, and everything that is no 
     "a\n",
     "münchen.example",
     "a\u3002b",
-    "K.example", // KELVIN SIGN, which lower-cases to "k"
+    "\u212a.example", // the KELVIN SIGN, which lower-cases to an ASCII letter
     "127.0.0.1",
     "1",
     "a.1",

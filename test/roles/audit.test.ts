@@ -54,13 +54,20 @@ test("another key verifies nothing", () => {
 
 test("a record goes on after a restart where it stopped", () => {
   const lines = recorded();
-  using audit = createAudit({ clock: new VirtualClock(), key, append: (line) => lines.push(line), after: lines.at(-1)! });
+  using audit = createAudit({
+    clock: new VirtualClock(),
+    key,
+    append: (line) => lines.push(line),
+    after: lines.at(-1)!,
+  });
   audit.record({ event: "authenticated", subject: "meter.example.net" });
   assert.equal(verifyAudit(lines, key), 5);
 });
 
 test("what is no line of a record is refused as the one to go on after", () => {
   for (const after of ["", "{}", "null", "[]", '{"n":1}', '{"n":1,"mac":"00"}', "not json"]) {
-    assert.throws(() => createAudit({ clock: new VirtualClock(), key, append: () => {}, after }), { code: "malformed" });
+    assert.throws(() => createAudit({ clock: new VirtualClock(), key, append: () => {}, after }), {
+      code: "malformed",
+    });
   }
 });

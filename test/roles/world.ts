@@ -5,7 +5,16 @@ import { fromHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { type IdentityModule, impiOf, memoryIdentity } from "../../lib/identity/mod.ts";
 import type { Fetch, Platform } from "../../lib/platform.ts";
-import { type Agent, type Audit, createAgent, createAudit, createEnabler, createKeyManager, type Enabler, type HttpPeer } from "../../lib/roles/mod.ts";
+import {
+  type Agent,
+  type Audit,
+  createAgent,
+  createAudit,
+  createEnabler,
+  createKeyManager,
+  type Enabler,
+  type HttpPeer,
+} from "../../lib/roles/mod.ts";
 import { memoryNetwork } from "../../transports/memory/mod.ts";
 import { memoryStore } from "../../transports/stores/memory.ts";
 import { type StreamDialer, tls, type TlsCarrierOptions } from "../../transports/tls/mod.ts";
@@ -30,7 +39,8 @@ export interface WorldOptions {
   readonly way?: (go: Fetch) => Fetch;
   /** Names that the Key Manager lets the enabler ask for. Default its own. */
   readonly allowed?: readonly string[];
-  readonly identity?: IdentityModule;
+  /** The highest SEQ that the card has accepted in every slot. Default none. */
+  readonly seen?: number;
 }
 
 export interface World extends AsyncDisposable {
@@ -69,7 +79,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const keyManager = createKeyManager({
     ...base,
     name: BSF,
-    centre: createAuthenticationCentre({ subscribers: (impi) => impi === IMPI ? { credentials } : undefined, store, random }),
+    centre: createAuthenticationCentre({
+      subscribers: (impi) => impi === IMPI ? { credentials } : undefined,
+      store,
+      random,
+    }),
     store,
     wrappingKey: secretFrom(new Uint8Array(32).fill(9)),
     lifetimeSeconds,
@@ -82,7 +96,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     asked.count++;
     return keyManager.handle(request, { identity: toUtf8("enabler-1"), assurance: "psk" });
   };
-  const enabler = createEnabler({ ...base, fetch: options.nbsp?.(ask) ?? ask, id: METER, keyManager: `https://${BSF}/`, audit });
+  const enabler = createEnabler({
+    ...base,
+    fetch: options.nbsp?.(ask) ?? ask,
+    id: METER,
+    keyManager: `https://${BSF}/`,
+    audit,
+  });
   const heard: { text: string; peer: HttpPeer }[] = [];
   const requests = enabler.handle(async (request, peer) => {
     const text = await request.text();
@@ -106,8 +126,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     return hostname === BSF ? keyManager.handle(request) : hostname === METER ? requests(request) : base.fetch(request);
   };
   const platform: Platform = { ...base, fetch: options.way?.(go) ?? go };
-  const identity = options.identity ?? await memoryIdentity({
-    aka: { credentials: { k: secretFrom(fromHex(cardKey)), opc: secretFrom(fromHex(OPC)) }, imsi: IMSI },
+  const sequence = Array.from({ length: 32 }, () => options.seen ?? 0);
+  const identity = await memoryIdentity({
+    aka: {
+      credentials: { k: secretFrom(fromHex(cardKey)), opc: secretFrom(fromHex(OPC)) },
+      imsi: IMSI,
+      card: { state: { sequence, pinTries: 3, gbabp: new Uint8Array(255).fill(0xff), gbanl: [] } },
+    },
   });
   const agent = createAgent({ ...platform, identity, keyManager: `http://${BSF}/` });
   return {

@@ -9,7 +9,11 @@ import type { Console } from "./console.ts";
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { name: "--suite", value: "NAME", repeated: true, help: "a cipher suite by IANA name, best first" },
   { name: "--allow", value: "WEAKNESS", repeated: true, help: "mac-then-encrypt or no-extended-master-secret" },
-  { name: "--keylog", value: "FILE", help: "append session secrets, for a packet analyser; the file opens all traffic" },
+  {
+    name: "--keylog",
+    value: "FILE",
+    help: "append session secrets, for a packet analyser; the file opens all traffic",
+  },
 ];
 
 /** The notes below them. */

@@ -36,13 +36,17 @@ export function plainHttp(options: PlainHttpOptions = {}): HttpClient {
   };
 }
 
-/** HTTP inside channels that `connect` opens, kept and used again; the names in URLs go into the Host field alone. */
+/**
+ * HTTP inside channels that `connect` opens, kept and used again where the server keeps them; the names in URLs go into the
+ * Host field alone. A request on a kept channel that the server has just closed is sent once more, on a new one: for services
+ * whose requests may be repeated, as Nbsp_GBA's may.
+ */
 export function httpOver(connect: () => Promise<SecureChannel>): HttpClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   // Typed for TCP sockets; node:http uses of it only what a Duplex has.
   agent.createConnection = (() => channelSocket(connect())) as typeof agent.createConnection;
   return {
-    fetch: (request) => send(request, { agent }),
+    fetch: (request) => send(request, { agent }, true),
     [Symbol.asyncDispose]: () => {
       agent.destroy();
       return Promise.resolve();
@@ -50,7 +54,7 @@ export function httpOver(connect: () => Promise<SecureChannel>): HttpClient {
   };
 }
 
-async function send(request: Request, how: ClientRequestArgs): Promise<Response> {
+async function send(request: Request, how: ClientRequestArgs, repeatable = false): Promise<Response> {
   const url = new URL(request.url);
   const body = new Uint8Array(await request.arrayBuffer());
   const headers: Record<string, string> = { host: url.host };
@@ -58,27 +62,39 @@ async function send(request: Request, how: ClientRequestArgs): Promise<Response>
   if (body.length > 0 || request.method === "POST" || request.method === "PUT") {
     headers["content-length"] = String(body.length);
   }
-  const message = await new Promise<IncomingMessage>((resolve, reject) => {
-    const { signal } = request;
-    if (signal.aborted) return reject(signal.reason);
-    const out = httpRequest({ ...how, method: request.method, path: url.pathname + url.search, headers });
-    const abort = () => out.destroy();
-    signal.addEventListener("abort", abort, { once: true });
-    out.once("response", (incoming) => {
-      incoming.once("close", () => signal.removeEventListener("abort", abort));
-      resolve(incoming);
-    });
-    out.once("error", (cause) => {
-      signal.removeEventListener("abort", abort);
-      reject(signal.aborted ? signal.reason : carrierError(cause, url));
-    });
-    out.end(body);
-  });
+  const asked = { ...how, method: request.method, path: url.pathname + url.search, headers };
+  const first = await attempt(asked, body, request.signal);
+  const last = first.kind === "stale" && repeatable ? await attempt(asked, body, request.signal) : first;
+  if (last.kind !== "answered") throw request.signal.aborted ? request.signal.reason : carrierError(last.cause, url);
+  const { message } = last;
   const answer = await readBody(message);
   const status = message.statusCode ?? 502;
   return new Response(status === 204 || status === 304 ? null : answer, {
     status,
     headers: toHeaders(message.rawHeaders),
+  });
+}
+
+type Attempt =
+  | { readonly kind: "answered"; readonly message: IncomingMessage }
+  /** `stale`: on a connection that had served before and was gone without a word. */
+  | { readonly kind: "failed" | "stale"; readonly cause: unknown };
+
+function attempt(asked: ClientRequestArgs, body: Uint8Array, signal: AbortSignal): Promise<Attempt> {
+  if (signal.aborted) return Promise.resolve({ kind: "failed", cause: signal.reason });
+  return new Promise((resolve) => {
+    const out = httpRequest(asked);
+    const abort = () => out.destroy();
+    signal.addEventListener("abort", abort, { once: true });
+    out.once("response", (message) => {
+      message.once("close", () => signal.removeEventListener("abort", abort));
+      resolve({ kind: "answered", message });
+    });
+    out.once("error", (cause) => {
+      signal.removeEventListener("abort", abort);
+      resolve({ kind: out.reusedSocket && !signal.aborted ? "stale" : "failed", cause });
+    });
+    out.end(body);
   });
 }
 

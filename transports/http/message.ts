@@ -7,7 +7,15 @@ import { SeccfError } from "../../lib/error.ts";
 export const BODY_LIMIT = 1 << 20;
 
 /** Header fields that speak of the hop, not of the message (RFC 9110 7.6.1): they are not passed on. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "trailer"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+]);
 
 /** Reads the whole body; throws `too-large` beyond `limit` bytes, `closed` when it breaks off. */
 export async function readBody(message: IncomingMessage, limit: number = BODY_LIMIT): Promise<Uint8Array<ArrayBuffer>> {

@@ -2,4 +2,4 @@
 
 export { http, type HttpCarrierOptions, type HttpChannel } from "./carrier.ts";
 export { type HttpClient, httpOver, plainHttp, type PlainHttpOptions } from "./client.ts";
-export { type Handler, type HttpServer, serveHttp, serveHttpOver, type ServeHttpOptions } from "./server.ts";
+export { type Handler, type HttpServer, serveHttp, type ServeHttpOptions, serveHttpOver } from "./server.ts";

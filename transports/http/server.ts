@@ -34,7 +34,10 @@ export async function serveHttp(handler: Handler, options: ServeHttpOptions): Pr
   const server = createServer(LIMITS, answerWith(handler, "http"));
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(new SeccfError("unreachable", `can not listen on ${host}:${port}`, { cause })));
+    server.once(
+      "error",
+      (cause) => reject(new SeccfError("unreachable", `can not listen on ${host}:${port}`, { cause })),
+    );
     server.listen(port, host, resolve);
   });
   const { port: real } = server.address() as AddressInfo; // an address, since it listens on TCP
@@ -44,7 +47,7 @@ export async function serveHttp(handler: Handler, options: ServeHttpOptions): Pr
   };
 }
 
-/** Serves `handler` inside every channel that `listener` yields, until it is disposed; disposes it. */
+/** Serves `handler` inside every channel that `listener` yields, until it is disposed; disposes it. Deno's server closes each after one request. */
 export function serveHttpOver(listener: Listener, handler: Handler): HttpServer {
   const open = new Set<SecureChannel>();
   const accepting = (async () => {

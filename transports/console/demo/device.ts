@@ -1,6 +1,12 @@
 /** The demo's device: a soft USIM with a PIN, one association, three uses. @module */
 
-import { keyFingerprint, openSealed, sealMessage, type SecurityAssociation, type Use } from "../../../lib/association/mod.ts";
+import {
+  keyFingerprint,
+  openSealed,
+  sealMessage,
+  type SecurityAssociation,
+  type Use,
+} from "../../../lib/association/mod.ts";
 import { fromHex, fromUtf8, toHex, toUtf8 } from "../../../lib/bytes/mod.ts";
 import { secretFrom, suiteById } from "../../../lib/crypto/mod.ts";
 import { SeccfError } from "../../../lib/error.ts";

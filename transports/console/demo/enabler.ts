@@ -47,7 +47,10 @@ async function echo(channel: SecureChannel): Promise<void> {
   const { association } = channel;
   const suite = association.weakest?.suite;
   if (suite !== undefined) await tell("tls", association, { kind: "tls", suite });
-  report({ kind: "step", text: `let ${fromUtf8(channel.peer.identity)} in over PSK-TLS: its key came in mid-handshake` });
+  report({
+    kind: "step",
+    text: `let ${fromUtf8(channel.peer.identity)} in over PSK-TLS: its key came in mid-handshake`,
+  });
   for await (const { payload } of channel) await channel.send(toUtf8(`got ${fromUtf8(payload)} over tls`));
 }
 

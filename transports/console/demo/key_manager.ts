@@ -38,7 +38,10 @@ export async function runKeyManager(task: KeyManagerTask, platform: Platform, un
   keys.set(toUtf8(enabler.identity), provisioned(task, platform));
   const handler = keyManager.handle.bind(keyManager);
   await using ub = await serveHttp((request) => handler(request), { port: 0 });
-  await using nbsp = serveHttpOver(await tls({ host: "127.0.0.1", port: 0, hint: "" }).listen(keys, { platform }), handler);
+  await using nbsp = serveHttpOver(
+    await tls({ host: "127.0.0.1", port: 0, hint: "" }).listen(keys, { platform }),
+    handler,
+  );
   report({ kind: "step", text: `listens as ${name}: Ub on ${ub.url.host}, Nbsp_GBA in PSK-TLS on ${nbsp.url.host}` });
   report({ kind: "ready", ports: { ub: Number(ub.url.port), nbsp: Number(nbsp.url.port) } });
   await until;

@@ -1,0 +1,271 @@
+// Which message may come when: RFC 5246 7.3; which alert answers: 7.2.2. Every message in every state, at both ends.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { concat, toUtf8 } from "../../lib/bytes/mod.ts";
+import { frameMessage } from "../../lib/tls/handshake/message.ts";
+import { client, End, IDENTITY, server } from "./pair.ts";
+import { type Heard, Puppet } from "./puppet.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** A peer and an engine that have come as far as a state's name says. */
+interface Scene {
+  readonly end: End;
+  readonly puppet: Puppet;
+}
+
+/** What the peer does next if it behaves, in order. State k is after k steps. */
+const CLIENT_STEPS: readonly ((puppet: Puppet) => Uint8Array)[] = [
+  (puppet) => puppet.clientHello(),
+  (puppet) => puppet.clientKeyExchange(),
+  (puppet) => puppet.changeCipherSpec(),
+  (puppet) => puppet.finished(),
+];
+const SERVER_STEPS: readonly ((puppet: Puppet) => Uint8Array)[] = [
+  (puppet) => puppet.serverHello(),
+  (puppet) => puppet.serverKeyExchange(toUtf8("hint1")),
+  (puppet) => puppet.serverHelloDone(),
+  (puppet) => puppet.changeCipherSpec(),
+  (puppet) => puppet.finished(),
+];
+
+/** Each thing a peer can say, well formed where it has a form. */
+const WORDS: Readonly<Record<string, (puppet: Puppet) => Uint8Array>> = {
+  "HelloRequest": (puppet) => puppet.record(22, frameMessage(0, NOTHING)),
+  "ClientHello": (puppet) => puppet.record(22, frameMessage(1, puppet.clientHelloBody())),
+  "ServerHello": (puppet) => puppet.record(22, frameMessage(2, puppet.serverHelloBody())),
+  "HelloVerifyRequest": (puppet) => puppet.record(22, frameMessage(3, Uint8Array.of(0xfe, 0xff, 0))),
+  "NewSessionTicket": (puppet) => puppet.record(22, frameMessage(4, new Uint8Array(6))),
+  "Certificate": (puppet) => puppet.record(22, frameMessage(11, new Uint8Array(3))),
+  "ServerKeyExchange": (puppet) => puppet.record(22, frameMessage(12, Uint8Array.of(0, 1, 0x68))),
+  "CertificateRequest": (puppet) => puppet.record(22, frameMessage(13, new Uint8Array(6))),
+  "ServerHelloDone": (puppet) => puppet.record(22, frameMessage(14, NOTHING)),
+  "CertificateVerify": (puppet) => puppet.record(22, frameMessage(15, new Uint8Array(4))),
+  "ClientKeyExchange": (puppet) => puppet.record(22, frameMessage(16, concat(Uint8Array.of(0, 15), IDENTITY))),
+  "Finished": (puppet) => puppet.record(22, frameMessage(20, new Uint8Array(12))),
+  "CertificateStatus": (puppet) => puppet.record(22, frameMessage(22, NOTHING)),
+  "an unknown message": (puppet) => puppet.record(22, frameMessage(99, NOTHING)),
+  "an empty handshake record": (puppet) => emptyRecord(puppet, 22),
+  "ChangeCipherSpec": (puppet) => puppet.record(20, Uint8Array.of(1)),
+  "application data": (puppet) => puppet.record(23, toUtf8("early")),
+  "Heartbeat": (puppet) => puppet.record(24, new Uint8Array(19)),
+  "a warning": (puppet) => puppet.record(21, Uint8Array.of(1, 112)),
+  "a fatal alert": (puppet) => puppet.record(21, Uint8Array.of(2, 40)),
+  "close_notify": (puppet) => puppet.record(21, Uint8Array.of(1, 0)),
+};
+
+/** The writer makes no empty records; in the clear one is just a header. */
+function emptyRecord(puppet: Puppet, type: number): Uint8Array {
+  const record = puppet.record(type, Uint8Array.of(0));
+  return record.length === 6 ? Uint8Array.of(type, 3, 3, 0, 0) : Uint8Array.of(type, 3, 3, 0, 0);
+}
+
+function clientScene(state: number): Scene {
+  const end = server();
+  const puppet = new Puppet("client");
+  for (const step of CLIENT_STEPS.slice(0, state)) puppet.hear(end.receive(step(puppet)));
+  return { end, puppet };
+}
+
+function serverScene(state: number): Scene {
+  const end = client();
+  const puppet = new Puppet("server");
+  puppet.hear(end.sent());
+  for (const step of SERVER_STEPS.slice(0, state)) puppet.hear(end.receive(step(puppet)));
+  return { end, puppet };
+}
+
+/** What follows: the alert that is heard, and the code that the engine ends with. */
+interface Outcome {
+  readonly alert?: readonly [number, number];
+  readonly code: string;
+}
+
+const UNEXPECTED: Outcome = { alert: [2, 10], code: "malformed" };
+
+/** The rules, from the RFC and not from the code: which words are not simply unexpected. */
+function expected(role: "client" | "server", word: string, open: boolean, protection: boolean): Outcome {
+  if (word === "a warning") return { code: "open" };
+  if (word === "a fatal alert") return { code: "unsupported" };
+  if (word === "close_notify") return open ? { alert: [1, 0], code: "none" } : { code: "closed" };
+  // Under keys a record without any MAC is a record with a wrong one.
+  if (word === "an empty handshake record" && protection) return { alert: [2, 20], code: "auth-failed" };
+  if (word === "HelloRequest" && role === "client") return { code: "open" };
+  if (word === "ClientHello" && role === "server" && open) return { alert: [1, 100], code: "open" };
+  if (word === "application data" && open) return { code: "open" };
+  return UNEXPECTED;
+}
+
+function check(scene: Scene, word: string, outcome: Outcome, where: string): void {
+  const { end, puppet } = scene;
+  const before = end.session;
+  const heard: Heard[] = puppet.hear(end.receive(WORDS[word]!(puppet)));
+  const alerts = heard.filter(({ type }) => type === 21).map(({ payload }) => [...payload]);
+  assert.deepEqual(alerts, outcome.alert ? [outcome.alert] : [], where);
+  assert.deepEqual(heard.filter(({ type }) => type !== 21), [], where);
+  assert.equal(end.code, outcome.code, where);
+  assert.equal(end.session, before, where);
+}
+
+test("a server answers every message in every state as the RFC has it, and none out of order makes a session", () => {
+  const next = ["ClientHello", "ClientKeyExchange", "ChangeCipherSpec", "Finished", ""];
+  for (const [state, awaited] of next.entries()) {
+    for (const word of Object.keys(WORDS)) {
+      if (word === awaited) continue;
+      const outcome = expected("server", word, state === 4, state >= 3);
+      check(clientScene(state), word, outcome, `server, state ${state}, ${word}`);
+    }
+  }
+});
+
+test("a client answers every message in every state as the RFC has it, and none out of order makes a session", () => {
+  const next = [["ServerHello"], ["ServerKeyExchange", "ServerHelloDone"], ["ServerHelloDone"], ["ChangeCipherSpec"], [
+    "Finished",
+  ], []];
+  for (const [state, awaited] of next.entries()) {
+    for (const word of Object.keys(WORDS)) {
+      if (awaited.includes(word)) continue;
+      const outcome = expected("client", word, state === 5, state >= 4);
+      check(serverScene(state), word, outcome, `client, state ${state}, ${word}`);
+    }
+  }
+});
+
+test("a step left out, said twice or said before another is unexpected_message at both ends", () => {
+  for (const [scene, steps] of [[clientScene, CLIENT_STEPS], [serverScene, SERVER_STEPS]] as const) {
+    const orders: number[][] = [];
+    const right = steps.map((_, i) => i);
+    for (const i of right) {
+      orders.push(right.filter((step) => step !== i));
+      orders.push(right.flatMap((step) => step === i ? [step, step] : [step]));
+      for (const j of right) {
+        if (j > i) orders.push(right.map((step) => step === i ? j : step === j ? i : step));
+      }
+    }
+    for (const order of orders) {
+      const { end, puppet } = scene(0);
+      // The hint may be left out; the last step cannot be missed within the handshake.
+      if (scene === serverScene && order.join() === "0,2,3,4") continue;
+      if (order.join() === right.slice(0, -1).join()) continue;
+      const heard: Heard[] = [];
+      for (const step of order) {
+        try {
+          heard.push(...puppet.hear(end.receive(steps[step]!(puppet))));
+        } catch {
+          break; // The puppet has no keys yet, or has them twice: it can not go on this way.
+        }
+      }
+      const established = order.slice(0, right.length).join() === right.join();
+      assert.equal(end.session !== undefined, established, order.join());
+      if (end.code === "open") continue;
+      assert.ok(["malformed", "auth-failed"].includes(end.code), `${order.join()}: ${end.code}`);
+      const alert = heard.findLast(({ type }) => type === 21)?.payload[1];
+      assert.ok(alert === 10 || alert === 20, `${order.join()}: alert ${alert}`);
+    }
+  }
+});
+
+test("ChangeCipherSpec is one byte of 1, and never inside a handshake message", () => {
+  for (const payload of [Uint8Array.of(0), Uint8Array.of(2), Uint8Array.of(1, 1)]) {
+    const { end, puppet } = clientScene(2);
+    const heard = puppet.hear(end.receive(puppet.record(20, payload)));
+    assert.deepEqual([...heard[0]!.payload], [2, 50]);
+    assert.equal(end.code, "malformed");
+  }
+  const { end, puppet } = clientScene(2);
+  const half = puppet.record(22, Uint8Array.of(20, 0, 0));
+  const heard = puppet.hear(end.receive(concat(half, puppet.changeCipherSpec())));
+  assert.deepEqual([...heard[0]!.payload], [2, 10]);
+});
+
+test("a message that begins before the change of keys does not end after it", () => {
+  const { end, puppet } = serverScene(2);
+  // ServerHelloDone with the beginning of a Finished behind it in one record.
+  const done = frameMessage(14, NOTHING);
+  puppet.hear(end.receive(puppet.record(22, concat(done, Uint8Array.of(20, 0, 0, 12)))));
+  const heard = puppet.hear(end.receive(puppet.record(20, Uint8Array.of(1))));
+  assert.deepEqual(heard.filter(({ type }) => type === 21).map(({ payload }) => [...payload]), [[2, 10]]);
+  assert.equal(end.session, undefined);
+});
+
+test("a Finished that differs in any bit is decrypt_error, to its sender alone", () => {
+  for (let bit = 0; bit < 96; bit++) {
+    for (const scene of [clientScene(3), serverScene(4)]) {
+      const { end, puppet } = scene;
+      const verifyData = puppet.verifyData();
+      verifyData[bit >> 3]! ^= 1 << (bit & 7);
+      const heard = puppet.hear(end.receive(puppet.message(20, verifyData)));
+      assert.deepEqual(heard.map(({ payload }) => [...payload]), [[2, 51]]);
+      assert.equal(end.code, "auth-failed");
+      assert.equal(end.session, undefined);
+    }
+  }
+});
+
+test("a Finished of another length is decode_error", () => {
+  for (const length of [0, 11, 13]) {
+    const { end, puppet } = clientScene(3);
+    const heard = puppet.hear(end.receive(puppet.message(20, new Uint8Array(length))));
+    assert.deepEqual([...heard[0]!.payload], [2, 50]);
+    assert.equal(end.code, "malformed");
+  }
+});
+
+test("renegotiation is refused as often as it is asked for, and the session goes on, within limits", () => {
+  const { end, puppet } = clientScene(4);
+  for (let i = 0; i < 16; i++) {
+    const heard = puppet.hear(end.receive(WORDS["ClientHello"]!(puppet)));
+    assert.deepEqual(heard.map(({ payload }) => [...payload]), [[1, 100]]);
+  }
+  const last = puppet.hear(end.receive(WORDS["ClientHello"]!(puppet)));
+  assert.deepEqual(last.map(({ payload }) => [...payload]), [[2, 10]]);
+  assert.equal(end.code, "too-large");
+});
+
+test("warnings, empty records and HelloRequests are passed over, 16 in a row and no more; data starts the count again", () => {
+  const idle: ((puppet: Puppet) => Uint8Array)[] = [
+    (puppet) => puppet.record(21, Uint8Array.of(1, 90)),
+    (puppet) => puppet.record(22, frameMessage(0, NOTHING)),
+  ];
+  for (const one of idle) {
+    const { end, puppet } = serverScene(5);
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 16; i++) assert.equal(end.receive(one(puppet)).length, 0);
+      end.receive(puppet.record(23, toUtf8("x")));
+    }
+    assert.equal(end.code, "open");
+    for (let i = 0; i < 16; i++) end.receive(one(puppet));
+    const heard = puppet.hear(end.receive(one(puppet)));
+    assert.deepEqual([...heard[0]!.payload], [2, 10]);
+    assert.equal(end.code, "too-large");
+  }
+});
+
+test("a warning before the first hello is passed over too, and limited", () => {
+  const end = server();
+  const warning = Uint8Array.of(21, 3, 1, 0, 2, 1, 112);
+  for (let i = 0; i < 16; i++) end.receive(warning);
+  assert.equal(end.code, "open");
+  end.receive(warning);
+  assert.equal(end.code, "too-large");
+});
+
+test("an alert of a wrong length or level ends the connection", () => {
+  for (const [payload, alert] of [[[2], 50], [[2, 40, 0], 50], [[3, 40], 47], [[0, 0], 47]] as const) {
+    const end = server();
+    const sent = end.receive(Uint8Array.of(21, 3, 3, 0, payload.length, ...payload));
+    assert.deepEqual([...sent], [21, 3, 3, 0, 2, 2, alert]);
+    assert.equal(end.code, "malformed");
+  }
+});
+
+test("after the end nothing is heard and nothing can be sent", () => {
+  const { end, puppet } = clientScene(4);
+  end.close();
+  assert.equal(end.receive(puppet.record(23, toUtf8("late"))).length, 0);
+  assert.equal(end.text, "");
+  assert.equal(end.close().length, 0);
+  assert.equal(end.expire(1e9).length, 0);
+  assert.throws(() => end.send(toUtf8("x")), { code: "state" });
+  assert.equal(end.engine.deadline, undefined);
+});
