@@ -42,6 +42,8 @@ export interface ApplicationClient extends Disposable {
 }
 
 /** A client for one association: it is challenged once and answers until the nonce grows stale. */
+// req: SEC_CF-AUTH-001
+// req: SEC_CF-AUTH-002
 export function createApplicationClient(options: ApplicationClientOptions): ApplicationClient {
   const { association, bodyLimit = 1 << 20 } = options;
   let digest: DigestClient | undefined;

@@ -62,6 +62,9 @@ export interface Bootstrapped {
  * Throws `wrong-realm`, `mac-failure`, `pin-blocked`, what the module throws, `auth-failed` (either side), `downgrade`,
  * `unsupported`, `malformed`, `too-large`, `expired`, `key-unavailable` (the BSF fails), `unreachable`, `timeout`.
  */
+// req: SEC_CF-HLF-003
+// req: SEC_CF-KEM-001
+// req: SEC_CF-AUTH-002
 export async function bootstrap(options: BootstrapOptions): Promise<Bootstrapped> {
   const { platform: { clock }, timeoutSeconds = 15, signal } = options;
   const url = new URL(options.url);
@@ -96,6 +99,8 @@ async function complete(run: Run): Promise<Bootstrapped> {
     // The same challenge again is a refusal; a new one may have replaced ours before our answer came.
     if (challenge.digest.nonce === answered) break;
     const { rand, autn, scheme } = challenge;
+    // A `fetch` that did not listen may come back into a run that was given up, and the module holds one pending Ks.
+    run.signal.throwIfAborted();
     const outcome = await module.answer({ rand, autn, scheme }, { signal: run.signal });
     if (outcome.kind === "refused") throw refusal(outcome.reason);
     if (outcome.kind === "resync") {
@@ -125,6 +130,7 @@ async function finish(run: Run, answer: DigestAnswer, response: Response, askedA
   answer.verify(response.headers.get("authentication-info"), body);
   const info = decodeBootstrappingInfo(body);
   const lifetimeSeconds = remainingSeconds(info, clock.wall());
+  run.signal.throwIfAborted();
   await module.keep({ btid: info.btid, lifetimeSeconds }, { signal: run.signal });
   return { btid: info.btid, bsf: run.bsf, lifetimeSeconds, expiresAt: askedAt + lifetimeSeconds * 1000 };
 }

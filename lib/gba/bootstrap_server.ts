@@ -88,6 +88,8 @@ export interface BootstrapServer extends Disposable {
 }
 
 /** A BSF. A name that is none throws `malformed`; one too long and a wrapping key of other than 32 bytes are RangeErrors. */
+// req: SEC_CF-HLF-003
+// req: SEC_CF-AUTH-001
 export function createBootstrapServer(options: BootstrapServerOptions): BootstrapServer {
   if (options.wrappingKey.byteLength !== 32) throw new RangeError("a wrapping key is 32 bytes");
   const name = canonicalFqdn(options.name);

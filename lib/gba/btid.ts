@@ -8,7 +8,7 @@ import { canonicalFqdn } from "./fqdn.ts";
 export const BOOTSTRAPPING = "3GPP-bootstrapping";
 
 /** The longest B-TID that still fits, with its prefix, into a PSK identity of 128 bytes (RFC 4279 5.3). */
-export const MAX_BTID = 128 - `${BOOTSTRAPPING};`.length;
+export const MAX_BTID: number = 128 - `${BOOTSTRAPPING};`.length;
 
 /** The B-TID of a bootstrapping run. A RAND of other than 16 bytes, or a BSF name too long for a PSK identity, is a RangeError. */
 export function makeBtid(rand: Uint8Array, bsf: string): string {

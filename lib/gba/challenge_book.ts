@@ -15,7 +15,7 @@
 import { type AuthenticationCentre, type AuthenticationVector, decoyVector } from "../aka/mod.ts";
 import { toHex, toUtf8 } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
-import { createHmac, hmacSecret, type SecretBytes } from "../crypto/mod.ts";
+import { createHmac, type Hmac, hmacSecret, type SecretBytes } from "../crypto/mod.ts";
 import { withinDeadline } from "../http/mod.ts";
 import type { Random, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
@@ -66,54 +66,66 @@ export function createChallengeBook(options: ChallengeBookOptions): ChallengeBoo
   return new Book(options);
 }
 
+/** A name, with what follows from it. */
+interface Name {
+  readonly impi: string;
+  readonly place: RecordPlace;
+  /** The number of the period that it is in now. */
+  readonly period: number;
+  readonly gbaU: boolean;
+}
+
 class Book implements ChallengeBook {
   readonly #options: ChallengeBookOptions;
-  readonly #indexKey: SecretBytes;
-  readonly #falseKey: SecretBytes;
+  readonly #index: Hmac;
+  readonly #false: Hmac;
   /** One run for each name at a time, so that those who ask together get one vector together. */
   readonly #asking = new Map<string, Promise<string>>();
   /** Opens for no name: what is tried where the store has nothing, in the time that a record takes. */
   readonly #blank: Uint8Array;
-  readonly #decoyKey: string;
+  readonly #decoyPlace: RecordPlace;
   #decoyVersion = 0;
 
   constructor(options: ChallengeBookOptions) {
+    const { wrappingKey, random } = options;
     this.#options = options;
-    this.#indexKey = hmacSecret("sha-256", options.wrappingKey, toUtf8("seccf challenge index\0"));
-    this.#falseKey = hmacSecret("sha-256", options.wrappingKey, toUtf8("seccf false challenge\0"));
+    using indexKey = hmacSecret("sha-256", wrappingKey, toUtf8("seccf challenge index\0"));
+    using falseKey = hmacSecret("sha-256", wrappingKey, toUtf8("seccf false challenge\0"));
+    this.#index = createHmac("sha-256", indexKey);
+    this.#false = createHmac("sha-256", falseKey);
     const own = new Uint8Array(8);
-    options.random(own);
-    this.#decoyKey = `ub/decoy/${toHex(own)}`;
-    using nobody = this.#falseChallenge(NOBODY);
-    const place = { wrappingKey: options.wrappingKey, storeKey: this.#decoyKey };
-    this.#blank = sealChallenge(place, nobody, options.random);
+    random(own);
+    this.#decoyPlace = { wrappingKey, storeKey: `ub/decoy/${toHex(own)}` };
+    using nobody = this.#falseChallenge(this.#name(NOBODY));
+    this.#blank = sealChallenge(this.#decoyPlace, nobody, random);
   }
 
   ask(impi: string): Promise<string> {
-    const key = this.#place(impi).storeKey;
+    const name = this.#name(impi);
+    const key = name.place.storeKey;
     const running = this.#asking.get(key);
     if (running) return running;
     const { clock, timeoutSeconds: seconds } = this.#options;
     // Its own time limit: whoever asked first may have gone while others wait for the same.
-    const run = withinDeadline({ clock, seconds }, (signal) => this.#issue(impi, { signal }))
+    const run = withinDeadline({ clock, seconds }, (signal) => this.#issue(name, { signal }))
       .finally(() => this.#asking.delete(key));
     this.#asking.set(key, run);
     return run;
   }
 
   async shown(impi: string, wait: Wait): Promise<ShownChallenge> {
-    const place = this.#place(impi);
-    const stored = await this.#options.store.get(place.storeKey, wait);
-    const challenge = openChallenge(place, stored?.value ?? this.#blank);
+    const name = this.#name(impi);
+    const stored = await this.#options.store.get(name.place.storeKey, wait);
+    const challenge = openChallenge(name.place, stored?.value ?? this.#blank);
     // Computed for a true one as well: how long this takes must not tell which it is.
-    const falsehood = this.#falseChallenge(impi);
+    const falsehood = this.#falseChallenge(name);
     if (!stored || !challenge) return { challenge: falsehood, version: 0 };
     falsehood[Symbol.dispose]();
     return { challenge, version: stored.version };
   }
 
   take(impi: string, version: number, wait: Wait): Promise<boolean> {
-    return this.#options.store.delete(this.#place(impi).storeKey, { ...wait, expected: version });
+    return this.#options.store.delete(this.#name(impi).place.storeKey, { ...wait, expected: version });
   }
 
   async replace(
@@ -122,89 +134,77 @@ class Book implements ChallengeBook {
     vector: AuthenticationVector,
     wait: Wait,
   ): Promise<string | undefined> {
-    using challenge = challengeOf(vector, { impi, period: this.#period(impi), gbaU: this.#options.gbaU(impi) });
-    return await this.#write(challenge, version, wait) ? challenge.nonce : undefined;
+    const name = this.#name(impi);
+    using challenge = challengeOf(vector, name);
+    return await this.#write(name, challenge, version, wait) ? challenge.nonce : undefined;
   }
 
   [Symbol.dispose](): void {
-    this.#indexKey[Symbol.dispose]();
-    this.#falseKey[Symbol.dispose]();
+    this.#index[Symbol.dispose]();
+    this.#false[Symbol.dispose]();
   }
 
-  async #issue(impi: string, wait: Wait): Promise<string> {
-    const { centre, store, gbaU } = this.#options;
-    const place = this.#place(impi);
-    const period = this.#period(impi);
+  async #issue(name: Name, wait: Wait): Promise<string> {
+    const { centre, store } = this.#options;
+    const { place, period, gbaU } = name;
     const stored = await store.get(place.storeKey, wait);
     using old = openChallenge(place, stored?.value ?? this.#blank);
-    using falsehood = this.#falseChallenge(impi);
+    using falsehood = this.#falseChallenge(name);
     const current = old?.period === period ? old : undefined;
-    const vector = await centre.vector(current ? NOBODY : impi, { ...wait, gbaU: gbaU(impi) });
+    const vector = await centre.vector(current ? NOBODY : name.impi, { ...wait, gbaU });
     if (current || !vector) {
       vector?.[Symbol.dispose]();
       await this.#writeDecoy(falsehood, wait);
       return (current ?? falsehood).nonce;
     }
-    using challenge = challengeOf(vector, { impi, period, gbaU: gbaU(impi) });
-    if (await this.#write(challenge, stored?.version ?? 0, wait)) return challenge.nonce;
+    using challenge = challengeOf(vector, name);
+    if (await this.#write(name, challenge, stored?.version ?? 0, wait)) return challenge.nonce;
     // Another process was first, and its challenge is the one outstanding.
     const winner = await store.get(place.storeKey, wait);
     using theirs = winner ? openChallenge(place, winner.value) : undefined;
     return (theirs ?? challenge).nonce;
   }
 
-  async #write(challenge: Challenge, expected: number, wait: Wait): Promise<boolean> {
+  async #write({ place }: Name, challenge: Challenge, expected: number, wait: Wait): Promise<boolean> {
     const { store, random, periodSeconds } = this.#options;
-    const place = this.#place(challenge.impi);
     const record = sealChallenge(place, challenge, random);
     const version = await store.put(place.storeKey, record, { ...wait, expected, ttlSeconds: 2 * periodSeconds });
     return version !== undefined;
   }
 
   async #writeDecoy(falsehood: Challenge, wait: Wait): Promise<void> {
-    const { store, random, wrappingKey, periodSeconds } = this.#options;
-    const record = sealChallenge({ wrappingKey, storeKey: this.#decoyKey }, falsehood, random);
+    const { store, random, periodSeconds } = this.#options;
+    const { storeKey } = this.#decoyPlace;
+    const record = sealChallenge(this.#decoyPlace, falsehood, random);
     const options = { ...wait, expected: this.#decoyVersion, ttlSeconds: 2 * periodSeconds };
-    const version = await store.put(this.#decoyKey, record, options);
-    this.#decoyVersion = version ?? (await store.get(this.#decoyKey, wait))?.version ?? 0;
+    const version = await store.put(storeKey, record, options);
+    this.#decoyVersion = version ?? (await store.get(storeKey, wait))?.version ?? 0;
   }
 
-  #falseChallenge(impi: string): Challenge {
-    const { looks, gbaU } = this.#options;
-    const period = this.#period(impi);
-    const vector = decoyVector({ ...looks, random: this.#stream(`${period}\0${impi}`) });
-    return challengeOf(vector, { impi, period, gbaU: gbaU(impi) });
+  #falseChallenge(name: Name): Challenge {
+    const random = this.#stream(`${name.period}\0${name.impi}`);
+    return challengeOf(decoyVector({ ...this.#options.looks, random }), name);
   }
 
-  /** Bytes that only the holder of the secret can tell from random ones: HMAC(secret, seed || 0), HMAC(secret, seed || 1), ... */
+  /** Bytes that only the holder of the secret can tell from random ones: HMAC(secret, 0 || seed), HMAC(secret, 1 || seed), ... */
   #stream(seed: string): Random {
     const block = new Uint8Array(32);
     let count = 0;
     return (out) => {
-      using hmac = createHmac("sha-256", this.#falseKey);
       for (let at = 0; at < out.length; at += block.length) {
-        hmac.signInto(toUtf8(`${count++}\0${seed}`), block);
+        this.#false.signInto(toUtf8(`${count++}\0${seed}`), block);
         out.set(block.subarray(0, out.length - at), at);
       }
     };
   }
 
-  /** The number of the period that the name is in now. */
-  #period(impi: string): number {
-    const { clock, periodSeconds } = this.#options;
-    const phase = new DataView(this.#index(impi).buffer).getUint32(0) % periodSeconds;
-    return Math.max(0, Math.floor((clock.wall() / 1000 + phase) / periodSeconds)) >>> 0;
-  }
-
-  /** Names are of any length and alphabet, and need not be readable in the store. */
-  #place(impi: string): RecordPlace {
-    return { wrappingKey: this.#options.wrappingKey, storeKey: `ub/${toHex(this.#index(impi))}` };
-  }
-
-  #index(impi: string): Uint8Array {
-    using hmac = createHmac("sha-256", this.#indexKey);
+  #name(impi: string): Name {
+    const { clock, periodSeconds, wrappingKey, gbaU } = this.#options;
+    // Names are of any length and alphabet, and need not be readable in the store.
     const index = new Uint8Array(32);
-    hmac.signInto(toUtf8(impi), index);
-    return index;
+    this.#index.signInto(toUtf8(impi), index);
+    const phase = new DataView(index.buffer).getUint32(0) % periodSeconds;
+    const period = Math.max(0, Math.floor((clock.wall() / 1000 + phase) / periodSeconds)) >>> 0;
+    return { impi, place: { wrappingKey, storeKey: `ub/${toHex(index)}` }, period, gbaU: gbaU(impi) };
   }
 }

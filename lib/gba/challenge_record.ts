@@ -19,9 +19,9 @@ export interface Challenge extends AuthenticationVector {
 /** `vector`, whose secrets it takes over, as a challenge. */
 export function challengeOf(
   vector: AuthenticationVector,
-  terms: Pick<Challenge, "impi" | "period" | "gbaU">,
+  { impi, period, gbaU }: Pick<Challenge, "impi" | "period" | "gbaU">,
 ): Challenge {
-  return { ...vector, ...terms, nonce: toBase64(concat(vector.rand, vector.autn)) };
+  return { ...vector, impi, period, gbaU, nonce: toBase64(concat(vector.rand, vector.autn)) };
 }
 
 /** The record, sealed for its place. */

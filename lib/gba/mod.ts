@@ -33,13 +33,8 @@ export {
   decodeInfoResponse,
   encodeInfoRequest,
   encodeInfoResponse,
+  NBSP_PATH,
 } from "./sbi.ts";
 export { retrieveBootstrappingInfo, type RetrievedInfo, type RetrieveOptions } from "./sbi_client.ts";
-export {
-  createNbspHandler,
-  NBSP_PATH,
-  type NbspEvent,
-  type NbspHandler,
-  type NbspHandlerOptions,
-} from "./sbi_server.ts";
+export { createNbspHandler, type NbspEvent, type NbspHandler, type NbspHandlerOptions } from "./sbi_server.ts";
 export { type FieldKind, openRecord, type RecordFields, type RecordPlace, sealRecord } from "./sealed_record.ts";

@@ -196,6 +196,9 @@ function malformed(name: string): SeccfError {
   return new SeccfError("malformed", `${name} is missing or not of its form`, { clause: "TS 29.309 6.1.6" });
 }
 
+/** The path of the operation below the API root. TS 29.309 6.1.1. */
+export const NBSP_PATH = "/nbsp-gba/v1/bootstrapping-info-retrieval";
+
 /** How long a message may be, bytes. */
 export const MAX_MESSAGE = 16_384;
 const KEY_DIGITS = 64;

@@ -11,8 +11,8 @@ import {
   decodeInfoResponse,
   encodeInfoRequest,
   MAX_MESSAGE,
+  NBSP_PATH,
 } from "./sbi.ts";
-import { NBSP_PATH } from "./sbi_server.ts";
 
 /** What {@link retrieveBootstrappingInfo} takes besides the question. */
 export interface RetrieveOptions extends Wait {

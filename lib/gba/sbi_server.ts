@@ -7,7 +7,7 @@ import { readBody, withinDeadline } from "../http/mod.ts";
 import type { Wait } from "../platform.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { NafId } from "./naf_id.ts";
-import { decodeInfoRequest, encodeInfoResponse, MAX_MESSAGE } from "./sbi.ts";
+import { decodeInfoRequest, encodeInfoResponse, MAX_MESSAGE, NBSP_PATH } from "./sbi.ts";
 
 /** What {@link createNbspHandler} takes. */
 export interface NbspHandlerOptions {
@@ -38,9 +38,6 @@ export type NbspEvent =
 
 /** Answers an enabler whose identity its channel has proved; never rejects. */
 export type NbspHandler = (request: Request, peer: { readonly identity: Uint8Array }) => Promise<Response>;
-
-/** The path of the operation below the API root. TS 29.309 6.1.1. */
-export const NBSP_PATH = "/nbsp-gba/v1/bootstrapping-info-retrieval";
 
 /** A handler over a look-up. */
 export function createNbspHandler(options: NbspHandlerOptions): NbspHandler {

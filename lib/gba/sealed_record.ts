@@ -29,6 +29,7 @@ export type RecordFields<L extends readonly FieldKind[]> = {
 };
 
 /** A sealed record of `fields`, in their order, each at most 65,535 bytes (RangeError). The fields stay the caller's. */
+// req: SEC_CF-SEC-001
 export function sealRecord(
   place: RecordPlace,
   fields: readonly (Uint8Array | SecretBytes)[],

@@ -67,12 +67,12 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
     const { hostname, pathname, search } = new URL(request.url);
     const name = options.ownName(hostname);
     if (name === undefined) return new Response(null, { status: 421 });
-    const body = await readBody(request, BODY_LIMIT);
     const { method, headers, signal } = request;
-    const outcome = await spaceOf(name).verify(
-      { authorization: headers.get("authorization"), method, uri: pathname + search, body },
-      { signal },
-    );
+    const authorization = headers.get("authorization");
+    // Without credentials nothing that a stranger sends is read.
+    const body = authorization === null ? new Uint8Array() : await readBody(request, BODY_LIMIT);
+    const attempt = { authorization, method, uri: pathname + search, body };
+    const outcome = await spaceOf(name).verify(attempt, { signal });
     if (outcome.kind === "challenge") {
       if (outcome.reason !== "missing") options.refused(CODES[outcome.reason], undefined);
       return challenge(outcome.challenges);
@@ -88,7 +88,8 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
     );
     const content = new Uint8Array(await response.arrayBuffer());
     const proved = new Headers(response.headers);
-    proved.set("authentication-info", proof.info(content));
+    // The digest covers what is sent, and to HEAD no body is.
+    proved.set("authentication-info", proof.info(method === "HEAD" ? new Uint8Array() : content));
     return new Response(content.length === 0 ? null : content, { status: response.status, headers: proved });
   };
 

@@ -11,6 +11,7 @@ import { fromUtf8, toHex } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import {
   type BootstrapEvent,
+  type BootstrapServerOptions,
   canonicalFqdn,
   createBootstrapServer,
   createNbspHandler,
@@ -34,6 +35,8 @@ export interface KeyManagerOptions {
   readonly enablers: Readonly<Record<string, EnablerRights>>;
   /** How long a bootstrapped Ks lasts. Default 86,400. */
   readonly lifetimeSeconds?: number;
+  /** More about Ub: its Digest algorithm and qop, who runs GBA_U, how long a challenge stands, what false challenges look like. */
+  readonly ub?: Pick<BootstrapServerOptions, "algorithm" | "qop" | "gbaU" | "challengeSeconds" | "looks">;
   /** Hears of what happened on both faces. */
   readonly audit?: Audit;
 }
@@ -67,6 +70,7 @@ export function createKeyManager(options: KeyManagerOptions & Platform): KeyMana
     if (showImpi) shown.add(enabler);
   }
   const server = createBootstrapServer({
+    ...options.ub,
     name,
     centre,
     store,

@@ -127,7 +127,7 @@ test("weaker, unknown and unreadable challenges are refused, each with its code"
   await rejectsWith("too-large", challenge((field) => `${field}, x="${"y".repeat(9000)}"`));
 });
 
-test("a server that proves nothing, or proves other bytes, is refused, and the module keeps nothing", async () => {
+test("[SEC_CF-AUTH-002] a server that proves nothing, or proves other bytes, is refused, and the module keeps nothing", async () => {
   const last = (change: (response: Response) => Response | Promise<Response>) => (response: Response) =>
     response.status === 200 ? change(response) : response;
   await rejectsWith("auth-failed", last((response) => new Response(response.body, { status: 200 })));
@@ -184,6 +184,27 @@ test("a BSF that never answers, at any step, ends in a timeout after the configu
     assert.ok(told?.aborted);
     assert.equal(w.clock.pending, 0);
     await run(w, module);
+  }
+});
+
+test("an answer that comes after the run was given up touches neither the card nor the next run", async () => {
+  for (const late of [0, 1]) {
+    const w = world();
+    let round = 0;
+    let arrive = () => {};
+    const fetch: Fetch = async (request) => {
+      const response = await w.server.handle(new Request(request.url, { headers: request.headers }));
+      if (round++ === late) await new Promise<void>((resolve) => arrive = resolve);
+      return response;
+    };
+    const module = scriptedModule(answered, answered);
+    const platform = { clock: w.clock, random: (out: Uint8Array) => void out.fill(1), fetch };
+    const ended = assert.rejects(run(w, module, { platform }), withCode("timeout"));
+    await w.clock.advance(15_000);
+    await ended;
+    arrive();
+    await w.clock.settle();
+    assert.deepEqual([module.asked.length, module.kept.length], [late, 0]);
   }
 });
 

@@ -223,6 +223,6 @@ test("readers of names throw nothing but SeccfError", () => {
         }
       }
     }),
-    { seed: 21, numRuns: 200 },
+    { seed: 21, numRuns: 100 },
   );
 });
