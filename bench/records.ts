@@ -1,6 +1,14 @@
 // Records of 64 bytes and 1 KiB, sealed and opened: ours beside node:crypto as a user writes it (a cipher made for each
-// record from the key's bytes) and noble, in one run.
-import { createCipheriv, createDecipheriv, createHmac as createHmacOfNode, timingSafeEqual } from "node:crypto";
+// record from the key's bytes), node:crypto at its best (a KeyObject kept), and noble, in one run.
+import { Buffer } from "node:buffer";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac as createHmacOfNode,
+  createSecretKey,
+  type KeyObject,
+  timingSafeEqual,
+} from "node:crypto";
 import { cbc as cbcOfNoble, gcm as gcmOfNoble } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hmac as hmacOfNoble } from "@noble/hashes/hmac.js";
@@ -15,6 +23,12 @@ interface Record {
   open(): Uint8Array;
 }
 
+/** What noble's AEADs have in common. */
+type NobleAead = (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array) => {
+  encrypt(plaintext: Uint8Array): Uint8Array;
+  decrypt(sealed: Uint8Array): Uint8Array;
+};
+
 const NONCE = Uint8Array.from({ length: 12 }, (_, i) => i);
 const IV = Uint8Array.from({ length: 16 }, (_, i) => i);
 const AAD = Uint8Array.from({ length: 13 }, (_, i) => 200 - i);
@@ -23,7 +37,13 @@ const HEADER = AAD.subarray(0, 11);
 const groups: Group[] = [];
 for (const size of [64, 1024]) {
   const plaintext = Uint8Array.from({ length: size }, (_, i) => i * 7);
-  const aeads: readonly [name: string, spec: AeadSpec, native: string, key: number, noble: typeof gcmOfNoble | undefined][] = [
+  const aeads: readonly [
+    name: string,
+    spec: AeadSpec,
+    native: string,
+    key: number,
+    noble: NobleAead | undefined,
+  ][] = [
     ["AES-128-GCM", { cipher: "aes-gcm" }, "aes-128-gcm", 16, gcmOfNoble],
     ["AES-128-CCM_8", { cipher: "aes-ccm", nonceLength: 12, tagLength: 8 }, "aes-128-ccm", 16, undefined],
     ["ChaCha20-Poly1305", { cipher: "chacha20-poly1305" }, "chacha20-poly1305", 32, chacha20poly1305],
@@ -35,6 +55,9 @@ for (const size of [64, 1024]) {
     add(`${name} ${size}`, size, plaintext, sealed, {
       ours,
       "node:crypto": tried(() => nodeAead(native, sealed.length - size, key, plaintext, sealed)),
+      "node:crypto KeyObject": tried(() =>
+        nodeAead(native, sealed.length - size, createSecretKey(key), plaintext, sealed)
+      ),
       noble: noble && nobleAead(noble, key, plaintext, sealed),
     });
   }
@@ -45,6 +68,7 @@ for (const size of [64, 1024]) {
   add(`AES-128-CBC-SHA256 EtM ${size}`, size, plaintext, sealed, {
     ours,
     "node:crypto": nodeCbc(key, macKey, plaintext, sealed),
+    "node:crypto KeyObject": nodeCbc(createSecretKey(key), createSecretKey(macKey), plaintext, sealed),
     noble: nobleCbc(key, macKey, plaintext, sealed),
   });
 }
@@ -99,7 +123,7 @@ function oursAead(spec: AeadSpec, key: Uint8Array, plaintext: Uint8Array): Recor
 function nodeAead(
   name: string,
   authTagLength: number,
-  key: Uint8Array,
+  key: Uint8Array | KeyObject,
   plaintext: Uint8Array,
   sealed: Uint8Array,
 ): Record {
@@ -124,7 +148,7 @@ function nodeAead(
 }
 
 function nobleAead(
-  cipher: typeof gcmOfNoble | typeof chacha20poly1305,
+  cipher: NobleAead,
   key: Uint8Array,
   plaintext: Uint8Array,
   sealed: Uint8Array,
@@ -165,7 +189,12 @@ function unpad(padded: Uint8Array): Uint8Array {
   return padded.subarray(0, padded.length - 1 - padded.at(-1)!);
 }
 
-function nodeCbc(key: Uint8Array, macKey: Uint8Array, plaintext: Uint8Array, sealed: Uint8Array): Record {
+function nodeCbc(
+  key: Uint8Array | KeyObject,
+  macKey: Uint8Array | KeyObject,
+  plaintext: Uint8Array,
+  sealed: Uint8Array,
+): Record {
   const mac = (body: Uint8Array) => createHmacOfNode("sha256", macKey).update(macInput(body)).digest();
   return {
     seal() {

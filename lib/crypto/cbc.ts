@@ -44,7 +44,7 @@ abstract class CheckedCbc implements Cbc {
 class RuntimeCbc extends CheckedCbc {
   readonly #native: NativeCrypto;
   readonly #name: NativeCbcName;
-  /** Cannot be wiped; the runtime does it when the collector lets go of it. */
+  /** Cannot be wiped; the runtime does that when the collector takes it. */
   #key: NativeKey | undefined;
 
   constructor(native: NativeCrypto, name: NativeCbcName, key: Uint8Array) {

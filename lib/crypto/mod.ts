@@ -9,6 +9,7 @@ export { createHmac, type Hmac, hmacSecret } from "./hmac.ts";
 export { kdf3gpp } from "./kdf3gpp.ts";
 export { keccakF1600 } from "./keccak.ts";
 export { prf, prfPublic } from "./prf.ts";
+export { MOST_SCRYPT_MEMORY, type ScryptCost, scryptCostFits, scryptKey } from "./scrypt.ts";
 export {
   fingerprint,
   secretBase64,

@@ -43,19 +43,22 @@ class NativeAead implements RawAead {
   readonly #native: NativeCrypto;
   readonly #name: NativeAeadName;
   readonly #options: { readonly authTagLength: number };
-  /** Cannot be wiped; the runtime does it when the collector lets go of it. */
+  /** CCM's first block holds the length. */
+  readonly #lengthFirst: boolean;
+  /** Gone once disposed, which its owner checks. Cannot be wiped; the runtime does that when the collector takes it. */
   #key: NativeKey | undefined;
 
   constructor(native: NativeCrypto, name: NativeAeadName, key: Uint8Array, tagLength: number) {
     this.#native = native;
     this.#name = name;
+    this.#lengthFirst = name.endsWith("ccm");
     this.#key = native.createSecretKey(key);
     this.#options = { authTagLength: tagLength };
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
     const cipher = this.#native.createCipheriv(this.#name, this.#key!, nonce, this.#options);
-    cipher.setAAD(aad, { plaintextLength: plaintext.length });
+    cipher.setAAD(aad, this.#lengthFirst ? { plaintextLength: plaintext.length } : undefined);
     const ciphertext = cipher.update(plaintext);
     cipher.final();
     out.set(ciphertext);
@@ -66,7 +69,7 @@ class NativeAead implements RawAead {
     const length = sealed.length - this.#options.authTagLength;
     const decipher = this.#native.createDecipheriv(this.#name, this.#key!, nonce, this.#options);
     decipher.setAuthTag(sealed.subarray(length));
-    decipher.setAAD(aad, { plaintextLength: length });
+    decipher.setAAD(aad, this.#lengthFirst ? { plaintextLength: length } : undefined);
     const plaintext = decipher.update(sealed.subarray(0, length));
     try {
       decipher.final();

@@ -27,7 +27,8 @@ export const loopKernel: Sha256Kernel = {
   },
 };
 
-interface Exports {
+/** What the module of {@link SHA256_MODULE} exports. */
+export interface Sha256Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   compress(state: number, block: number, count: number): void;
   tag(length: number): void;
@@ -45,22 +46,23 @@ function instantiate(): Sha256Kernel | undefined {
   try {
     const bytes = Uint8Array.from(atob(SHA256_MODULE), (digit) => digit.charCodeAt(0));
     // The module is ours: its exports are what scripts/build_sha256.ts gives it.
-    return new WasmKernel(new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports);
+    return new WasmKernel(new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Sha256Exports);
   } catch {
     // No WebAssembly (a runtime without JIT), no SIMD (an old processor), or forbidden by policy.
     return undefined;
   }
 }
 
-class WasmKernel implements Sha256Kernel {
+/** The kernel on an instance of the module. */
+export class WasmKernel implements Sha256Kernel {
   readonly room: number;
-  readonly #exports: Exports;
+  readonly #exports: Sha256Exports;
   /** Views of the module's memory, which never grows: making them anew for each call would allocate. */
   readonly #states: Int32Array;
   readonly #tag: Uint8Array;
   readonly #message: Uint8Array;
 
-  constructor(exports: Exports) {
+  constructor(exports: Sha256Exports) {
     const { buffer } = exports.memory;
     this.#exports = exports;
     this.#states = new Int32Array(buffer, STATES_AT, 16);
