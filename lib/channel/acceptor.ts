@@ -132,7 +132,7 @@ class Acceptor implements Listener {
 
   #evict(host?: string): boolean {
     for (const attempt of this.#attempts) {
-      if (attempt.driver.awaitsKey || (host !== undefined && attempt.host !== host)) continue;
+      if (!attempt.driver.awaitsPeer || (host !== undefined && attempt.host !== host)) continue;
       this.#remove(attempt);
       attempt.driver.abort(new SeccfError("exhausted", "gave way to a newer handshake"));
       return true;
@@ -142,17 +142,18 @@ class Acceptor implements Listener {
 
   async #handshake(stream: ByteStream, host: string): Promise<void> {
     const { createEngine, ...options } = this.#options;
-    const driver = createDriver({ ...options, stream, engine: createEngine() });
-    const attempt: Attempt = { driver, host };
-    this.#attempts.add(attempt);
-    this.#perHost.set(host, (this.#perHost.get(host) ?? 0) + 1);
+    let attempt: Attempt | undefined;
     try {
-      const channel = await establish(driver, options, {});
-      this.#yield(channel, driver);
+      const driver = createDriver({ ...options, stream, engine: createEngine() });
+      attempt = { driver, host };
+      this.#attempts.add(attempt);
+      this.#perHost.set(host, (this.#perHost.get(host) ?? 0) + 1);
+      this.#yield(await establish(driver, options, {}), driver);
     } catch (error) {
-      this.#report({ remote: stream.remote, error, identity: driver.shownIdentity });
+      this.#report({ remote: stream.remote, error, identity: attempt?.driver.shownIdentity });
+      if (!attempt) await giveUp(stream);
     } finally {
-      this.#remove(attempt);
+      if (attempt) this.#remove(attempt);
     }
   }
 

@@ -20,11 +20,13 @@ export interface ChannelLimits {
 
 /** What a handshake needs. */
 export interface ChannelOptions extends ChannelLimits {
-  /** Client or server, fresh; owned by the channel from here on, as is `stream`. */
+  /** Client or server, fresh; owned by the channel from here on. */
   readonly engine: Engine;
+  /** Connected; owned by the channel from here on. */
   readonly stream: ByteStream;
   /** On a client the association itself. */
   readonly keys: KeySource;
+  /** For every limit, and for the end of the association's life. */
   readonly clock: Clock;
   /** What the association's {@link Binding} will say: `"tls"`. */
   readonly carrier: string;

@@ -4,11 +4,13 @@ import type { Clock } from "../clock.ts";
 
 /** A signal that must be disposed of, so that no alarm and no listener stays behind. */
 export interface Deadline extends Disposable {
+  /** Aborts when the time is over. */
   readonly signal: AbortSignal;
 }
 
 /** What {@link deadline} takes. */
 export interface DeadlineOptions {
+  /** What `seconds` are counted on. */
   readonly clock: Clock;
   /** More than 0. */
   readonly seconds: number;

@@ -9,10 +9,10 @@ import { SeccfError } from "../error.ts";
 import type { Clock } from "../clock.ts";
 import type { ByteStream } from "../link.ts";
 import type { Wait } from "../platform.ts";
-import type { FoundKey, KeyRequest, KeySource } from "../association/ports.ts";
+import type { FoundKey, KeySource } from "../association/ports.ts";
 import type { Demand, Engine, Output, Session } from "../tls/engine.ts";
 import { unlessAborted } from "./deadline.ts";
-import { lookUp } from "./key_lookup.ts";
+import { lookUp, requestOf } from "./key_lookup.ts";
 import { Outbox } from "./outbox.ts";
 import { Queue } from "./queue.ts";
 
@@ -59,6 +59,8 @@ export class Driver {
   #found: FoundKey | undefined;
   /** When the driver itself has to act: the handshake's end, then the association's. */
   #endsAt: number;
+  /** The same by the wall clock, so that a machine that slept does not live longer for it. */
+  #endsAtWall = Infinity;
   #alarm: Disposable | undefined;
   #alarmAt = Infinity;
   #turn: Promise<unknown> = Promise.resolve();
@@ -85,9 +87,9 @@ export class Driver {
     void this.#read();
   }
 
-  /** Whether a key source is being asked: then the peer is not what the handshake waits for. */
-  get awaitsKey(): boolean {
-    return this.#awaitsKey;
+  /** Whether the handshake goes on as soon as the peer says something: it is not over, and no key source is being asked. */
+  get awaitsPeer(): boolean {
+    return this.#state === "handshake" && !this.#awaitsKey;
   }
 
   /** Server: the PSK identity that the client showed, authenticated or not; a copy. */
@@ -131,6 +133,8 @@ export class Driver {
     this.#throwUnlessOpen();
     this.#options.engine.send(piece, this.#options.clock.now());
     this.#pump();
+    // An engine that has run out of record numbers ends here, without having sent the piece.
+    this.#throwUnlessOpen();
     try {
       await unlessAborted(this.#outbox.flushed(), signal);
     } catch (error) {
@@ -197,8 +201,8 @@ export class Driver {
   }
 
   async #answer(demand: Demand): Promise<void> {
-    const { engine, keys, clock, keySeconds } = this.#options;
-    const request = toRequest(demand);
+    const { keys, clock, keySeconds } = this.#options;
+    const request = requestOf(demand);
     this.#identity = request.identity;
     this.#awaitsKey = true;
     try {
@@ -234,10 +238,12 @@ export class Driver {
   #open(session: Session): void {
     const found = this.#found;
     if (!found || this.#refusal !== undefined) throw new SeccfError("state", "established without a key");
+    const { clock } = this.#options;
     const { expiresAt } = found.association;
-    if (this.#options.clock.now() >= expiresAt) throw new SeccfError("expired", "the association has expired");
+    if (clock.now() >= expiresAt) throw new SeccfError("expired", "the association has expired");
     this.#state = "open";
     this.#endsAt = expiresAt;
+    this.#endsAtWall = clock.wall() + expiresAt - clock.now();
     this.#resolveAgreed({ session, found });
   }
 
@@ -266,7 +272,8 @@ export class Driver {
   }
 
   #expireOnTime(): void {
-    if (this.#state === "ended" || this.#options.clock.now() < this.#endsAt) return;
+    const { clock } = this.#options;
+    if (this.#state === "ended" || (clock.now() < this.#endsAt && clock.wall() < this.#endsAtWall)) return;
     if (this.#state === "handshake") this.#close(new SeccfError("timeout", "the handshake took too long"), false);
     else this.#close(new SeccfError("expired", "the association has expired"), true);
   }
@@ -319,17 +326,6 @@ export class Driver {
       // What is given up can not be given up any better.
     }
   }
-}
-
-/** Copies: the demand's bytes live only until the engine is called again. */
-function toRequest(demand: Demand): KeyRequest {
-  const { suite, identity, hint, serverName } = demand;
-  return {
-    use: { kind: "tls", suite },
-    ...(identity && { identity: new Uint8Array(identity) }),
-    ...(hint && { hint: new Uint8Array(hint) }),
-    ...(serverName !== undefined && { serverName }),
-  };
 }
 
 /** Bytes protected and written at a time: one TLS record (RFC 5246 6.2.1), so that a slow peer costs no more. */

@@ -3,7 +3,19 @@
 import { SeccfError } from "../error.ts";
 import type { Clock } from "../clock.ts";
 import type { FoundKey, KeyRequest, KeySource } from "../association/ports.ts";
+import type { Demand } from "../tls/engine.ts";
 import { deadline, unlessAborted } from "./deadline.ts";
+
+/** What an engine demands, as a key source is asked it; copied, because a demand's bytes live only until the engine is called again. */
+export function requestOf(demand: Demand): KeyRequest {
+  const { suite, identity, hint, serverName } = demand;
+  return {
+    use: { kind: "tls", suite },
+    ...(identity && { identity: new Uint8Array(identity) }),
+    ...(hint && { hint: new Uint8Array(hint) }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
 
 /** What {@link lookUp} takes. */
 export interface LookUpOptions {
@@ -33,15 +45,13 @@ export async function lookUp(
     signal,
     reason: () => new SeccfError("key-unavailable", `the key source gave no answer within ${seconds} s`),
   });
-  // In an async function a source that throws at once is the same as one that rejects.
-  const asked = (async () => await keys.find(request, { signal: limit.signal }))();
+  // In a turn of its own: a source that throws at once rejects as well, and none runs in the middle of an engine's outputs.
+  const asked = Promise.resolve().then(() => keys.find(request, { signal: limit.signal }));
   try {
     return await unlessAborted(asked, limit.signal);
   } catch (error) {
     asked.then((late) => late?.key[Symbol.dispose](), () => {});
     if (error instanceof SeccfError || error === signal.reason) throw error;
-    // A source that passes the limit's abort on in its own words has timed out all the same.
-    if (limit.signal.aborted) throw limit.signal.reason;
     throw new SeccfError("key-unavailable", "the key source failed", { cause: error });
   }
 }

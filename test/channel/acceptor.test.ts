@@ -172,6 +172,22 @@ test("closing a listener ends its handshakes, leaves the taken channels alone, a
   assert.equal(clock.pending, 0);
 });
 
+test("an engine that can not be made is one refused client", async () => {
+  let made = 0;
+  const { listener, connect, clock, codes } = place({
+    createEngine() {
+      if (++made === 1) throw new SeccfError("exhausted", "no randomness");
+      return createTlsEngine({ role: "server", now: clock.now(), random: seededRandom(9) });
+    },
+  });
+  await assert.rejects(connect("10.0.0.1:1"), code("closed"));
+  const client = await connect("10.0.0.1:2");
+  assert.deepEqual(codes(), ["exhausted"]);
+  await client[Symbol.asyncDispose]();
+  await listener[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
+
 test("an observer that fails takes nothing with it", async () => {
   const { listener, connect } = place({
     onRefused() {

@@ -200,6 +200,17 @@ test("an alarm that comes late lets nothing through: neither a send nor what arr
   }
 });
 
+test("a wall clock that has passed the end of life ends the channel, whatever the other clock says", async () => {
+  const { client, server, clock } = await openEnds({ clientKeys: testAssociation(undefined, 60_000) });
+  clock.setWall(clock.wall() + 59_999);
+  await client.send(Uint8Array.of(1));
+  clock.setWall(clock.wall() + 1);
+  await assert.rejects(client.send(Uint8Array.of(2)), code("expired"));
+  assert.deepEqual(await readAll(server), Uint8Array.of(1));
+  await closeBoth(client, server);
+  assert.equal(clock.pending, 0);
+});
+
 /** A client whose peer has stopped reading, with a send that can not go on. */
 async function stalled(options: EndsOptions = {}) {
   const ends = await openEnds({ ...options, network: { capacity: 3000 }, server: { receiveLimit: 1000 } });
@@ -278,6 +289,7 @@ test("a channel whose Nth write fails is closed for every N, on both sides, with
       break;
     }
     assert.equal(rest, "closed");
+    assert.equal(writes, nth, "written after a failed write");
     for (const send of sends) if (send.status === "rejected") assert.equal(send.reason.code, "closed");
   }
 });

@@ -199,6 +199,22 @@ test("a client that goes away ends the search for its key", async () => {
   assert.equal(clock.pending, 0);
 });
 
+test("a source that aborts the handshake while it is asked ends it cleanly", async () => {
+  const controller = new AbortController();
+  const reason = new RangeError("the card was pulled out");
+  const keys: KeySource = {
+    find() {
+      controller.abort(reason);
+      return Promise.resolve(undefined);
+    },
+  };
+  const { clock, client, server } = await startEnds({ clientKeys: keys, client: { signal: controller.signal } });
+  await clock.settle();
+  await assert.rejects(client, (error) => error === reason);
+  await assert.rejects(server, code("closed"));
+  assert.equal(clock.pending, 0);
+});
+
 test("every key that a source hands out is wiped after use", async () => {
   const association = testAssociation();
   const { clock, client, server } = await startEnds({ clientKeys: association, serverKeys: testKeys(association) });

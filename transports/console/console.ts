@@ -5,6 +5,7 @@ import type { Arguments, CommandSpec } from "./arguments.ts";
 
 /** The process, or a test's stand-in. */
 export interface Console {
+  /** Time, randomness, the network. */
   readonly platform: Platform;
   /** Standard input, to be read once. */
   readonly input: AsyncIterable<Uint8Array>;

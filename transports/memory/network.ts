@@ -10,6 +10,7 @@ import { streamPair } from "./stream.ts";
 
 /** How good the network is. Without any of the optional ones it is perfect and needs no time. */
 export interface MemoryNetworkOptions {
+  /** Delays pass on it. */
   readonly clock: Clock;
   /** The same seed and the same calls give the same run. */
   readonly seed: number;

@@ -52,7 +52,8 @@ class TcpStream implements ByteStream {
     if (socket.writableLength === 0 && !socket.destroyed && !this.#gone.signal.aborted) {
       // Bytes left unread would turn our close into a reset, which can cost the peer what we wrote last.
       socket.resume();
-      await new Promise<void>((resolve) => socket.end(() => setImmediate(resolve)));
+      const ended = new Promise<void>((resolve) => socket.end(() => setImmediate(resolve)));
+      await Promise.race([ended, this.#closed]);
     }
     this.#lose(broken());
     socket.destroy();
