@@ -75,6 +75,9 @@ export function createAssociation(options: AssociationOptions): SecurityAssociat
     role,
     origin: origin.kind,
     expiresAt: lifetime.expiresAt,
+    get expired() {
+      return lifetime.expired;
+    },
     get weakest() {
       return weakest;
     },

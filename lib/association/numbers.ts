@@ -1,5 +1,6 @@
 /** Numbers that are never given twice: Partial IVs and record numbers, from blocks reserved ahead (DESIGN 4.5). @module */
 
+import { unlessAborted } from "../deadline.ts";
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
@@ -114,22 +115,6 @@ class ReservedNumbers implements NumberSource {
     this.#seen = first + this.#blockSize;
     this.#spareNext = first;
     this.#spareEnd = Math.max(first, Math.min(this.#seen, this.#limit + 1));
-  }
-}
-
-/** `promise`, or the signal's reason if that comes first; the work itself goes on for whoever comes next. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await promise;
-  signal.throwIfAborted();
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort!);
   }
 }
 

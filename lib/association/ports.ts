@@ -58,6 +58,8 @@ export interface SecurityAssociation extends KeySource, AsyncDisposable {
   readonly origin: KeyOrigin["kind"];
   /** On the monotonic clock, milliseconds. */
   readonly expiresAt: number;
+  /** Whether its lifetime is over by either clock (DESIGN 4.9): a machine that slept does not live longer for it. */
+  readonly expired: boolean;
   /** The weakest binding it ever had; `undefined` before the first. */
   readonly weakest: Binding | undefined;
   /** Throws `expired`, and whatever the carrier throws. */
@@ -107,6 +109,8 @@ export interface Received {
 export interface SecureChannel extends AsyncDisposable, AsyncIterable<Received> {
   readonly peer: Peer;
   readonly association: SecurityAssociation;
+  /** How this channel protects; the association remembers the weakest of all. */
+  readonly binding: Binding;
   /** `"kept"`: one `send` is one `Received` (DTLS, SIP, push). `"none"`: a byte stream (TLS). */
   readonly boundaries: "kept" | "none";
   /** Resolves when the carrier has taken the bytes, not when the peer has. Throws `closed`, `expired`. */

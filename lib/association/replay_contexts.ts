@@ -65,7 +65,7 @@ export class PeerContexts implements Disposable {
 
   /** Throws `replayed` for an unknown context that is too old to tell whether it was known. */
   check(epoch: number): void {
-    if ( (this.all.length >= CONTEXTS && epoch <= this.#oldest().epoch)) {
+    if (epoch < this.#floor || (this.all.length >= CONTEXTS && epoch <= this.#oldest().epoch)) {
       throw new SeccfError("replayed", "from a context older than those remembered");
     }
   }
@@ -78,11 +78,10 @@ export class PeerContexts implements Disposable {
 
   /** From now on nothing with an epoch below `floor` is accepted, known or not. */
   raise(floor: number): void {
-    if (floor <= this.#floor) return;
-    this.#floor = floor;
+    this.#floor = Math.max(floor, this.#floor);
     for (let i = this.all.length - 1; i >= 0; i--) {
       const context = this.all[i]!;
-      if (context.epoch >= floor) continue;
+      if (context.epoch >= this.#floor) continue;
       this.all.splice(i, 1);
       context[Symbol.dispose]();
     }

@@ -6,7 +6,7 @@
  *   every start and every message carries: 6 bytes of epoch, the Sender ID, 8 random bytes.
  * - The epoch is milliseconds since 1970, or more: always above the one before, from the store where there is one. The
  *   Partial IV counts up from a block reserved ahead. Under one key no nonce repeats if any of random bytes, store or
- *   clock works.
+ *   clock works. Only copying a process while it runs (a cloned machine) defeats all three.
  * - external_aad: deterministic CBOR of `[1, use identifier, Sender ID, content type or null, bytes it is bound to]`.
  *
  * What is refused as `replayed` follows {@link ReplayLedger}. Without a store the promise is smaller: one `Sealing`
@@ -34,17 +34,10 @@ import type { Lifetime } from "./lifetime.ts";
 import { type NumberSource, reservedNumbers, volatileNumbers } from "./numbers.ts";
 import type { Role, Sealer } from "./ports.ts";
 import { ledgerKey, ReplayLedger } from "./replay_ledger.ts";
-import {
-  authorAt,
-  checkEpoch,
-  createIdContext,
-  deriveDirection,
-  type DirectionKeys,
-  ID_CONTEXT_LENGTH,
-  senderIdOf,
-} from "./sealer_context.ts";
+import { checkEpoch, createIdContext, deriveDirection, senderIdOf } from "./sealer_context.ts";
 import { Encrypt0Form } from "./sealer_encrypt0.ts";
-import { type Form, KID_LENGTH, LONGEST_MESSAGE } from "./sealer_form.ts";
+import { KID_LENGTH } from "./sealer_form.ts";
+import { Handle, type Sender } from "./sealer_handle.ts";
 import { Mac0Form } from "./sealer_mac0.ts";
 import { Receiver } from "./sealer_receiver.ts";
 import type { PurposeState } from "./snapshot_state.ts";
@@ -223,86 +216,6 @@ export async function open(sealer: Sealer, sealed: Uint8Array, wait: Wait = {}):
 }
 
 const PROFILE_VERSION = 1;
-
-interface Sender {
-  readonly id: 0 | 1;
-  readonly idContext: Uint8Array;
-  readonly numbers: NumberSource;
-  readonly keys: DirectionKeys;
-}
-
-interface HandleOptions {
-  readonly form: Form;
-  readonly sender: Sender;
-  readonly receiver: Receiver;
-  /** Keys of ours under an ID Context that says it is ours. */
-  readonly ownKeys: (idContext: Uint8Array) => DirectionKeys;
-  /** Throws `state` or `expired`. */
-  readonly check: () => void;
-}
-
-class Handle implements Sealer {
-  readonly overhead: number;
-  readonly #form: Form;
-  readonly #sender: Sender;
-  readonly #receiver: Receiver;
-  readonly #ownKeys: (idContext: Uint8Array) => DirectionKeys;
-  readonly #check: () => void;
-  #closed = false;
-
-  constructor({ form, sender, receiver, ownKeys, check }: HandleOptions) {
-    this.overhead = form.overhead;
-    this.#form = form;
-    this.#sender = sender;
-    this.#receiver = receiver;
-    this.#ownKeys = ownKeys;
-    this.#check = check;
-  }
-
-  sealInto(message: Uint8Array, out: Uint8Array): number {
-    this.#live();
-    if (message.length > LONGEST_MESSAGE) throw new RangeError(`a message has at most ${LONGEST_MESSAGE} bytes`);
-    if (out.length < message.length + this.overhead) throw new RangeError("out is shorter than message and overhead");
-    const { keys, idContext, numbers } = this.#sender;
-    return this.#form.write(keys, idContext, numbers.next(), message, out);
-  }
-
-  openInto(sealed: Uint8Array, out: Uint8Array): number {
-    this.#live();
-    const form = this.#form;
-    form.read(sealed);
-    const { messageLength, idContextAt } = form.found;
-    if (out.length < messageLength) throw new RangeError("out is shorter than the message");
-    const author = authorAt(sealed, idContextAt);
-    if (author === this.#sender.id) this.#refuseOwn(sealed, out);
-    if (author > 1) throw new SeccfError("malformed", "an author that is neither end");
-    return this.#receiver.open(form, sealed, out);
-  }
-
-  async ready(wait: Wait = {}): Promise<void> {
-    this.#live();
-    await Promise.all([this.#sender.numbers.ready(wait), this.#receiver.ready(wait)]);
-  }
-
-  [Symbol.dispose](): void {
-    this.#closed = true;
-  }
-
-  #live(): void {
-    if (this.#closed) throw new SeccfError("state", "the sealer is disposed");
-    this.#check();
-  }
-
-  /** `reflected` is said only of what we did write, today or before a restart; a forgery stays a forgery. */
-  #refuseOwn(sealed: Uint8Array, out: Uint8Array): never {
-    const { idContextAt } = this.#form.found;
-    using keys = this.#ownKeys(sealed.slice(idContextAt, idContextAt + ID_CONTEXT_LENGTH));
-    const length = this.#form.open(keys, sealed, out, true);
-    if (length < 0) throw new SeccfError("auth-failed", "the tag is wrong");
-    out.fill(0, 0, length);
-    throw new SeccfError("reflected", "a message of our own");
-  }
-}
 
 async function whenReady<T>(sealer: Sealer, wait: Wait, act: () => T): Promise<T> {
   for (let attempt = 0;; attempt++) {

@@ -1,6 +1,6 @@
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
-import { unlessAborted } from "./numbers.ts";
+import { unlessAborted } from "../deadline.ts";
 import { type ContextState, PeerContext, PeerContexts } from "./replay_contexts.ts";
 import { needs, type ReplayLedger, waits } from "./replay_ledger.ts";
 import { type DirectionKeys, epochAt, ID_CONTEXT_LENGTH } from "./sealer_context.ts";

@@ -15,6 +15,7 @@ import type { Use } from "./ports.ts";
 export type UaProfile = "oma" | "3gpp";
 
 /** The 5-byte Ua security protocol identifier of `use`. A suite of more than 16 bits or an unknown purpose is a RangeError. */
+// req: SEC_CF-KEM-001
 export function uaIdentifier(use: Use, profile: UaProfile = "oma"): Uint8Array {
   switch (use.kind) {
     case "tls":

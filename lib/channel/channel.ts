@@ -70,8 +70,9 @@ export async function establish(
   try {
     if (signal?.aborted) abort();
     const { session, found } = await driver.agreed;
-    found.association.bound(toBinding(carrier, session));
-    return new StreamChannel(driver, found.association);
+    const binding = toBinding(carrier, session);
+    found.association.bound(binding);
+    return new StreamChannel(driver, found.association, binding);
   } catch (error) {
     // An association may refuse how it was bound.
     driver.abort(error);
@@ -85,12 +86,14 @@ export async function establish(
 class StreamChannel implements SecureChannel {
   readonly peer: Peer;
   readonly association: SecurityAssociation;
+  readonly binding: Binding;
   readonly boundaries = "none";
   readonly #driver: Driver;
 
-  constructor(driver: Driver, association: SecurityAssociation) {
+  constructor(driver: Driver, association: SecurityAssociation, binding: Binding) {
     this.#driver = driver;
     this.association = association;
+    this.binding = binding;
     this.peer = association.peer;
   }
 

@@ -11,7 +11,7 @@ import type { ByteStream } from "../link.ts";
 import type { Wait } from "../platform.ts";
 import type { FoundKey, KeySource } from "../association/ports.ts";
 import type { Demand, Engine, Output, Session } from "../tls/engine.ts";
-import { unlessAborted } from "./deadline.ts";
+import { unlessAborted } from "../deadline.ts";
 import { lookUp, requestOf } from "./key_lookup.ts";
 import { Outbox } from "./outbox.ts";
 import { Queue } from "./queue.ts";
@@ -59,8 +59,6 @@ export class Driver {
   #found: FoundKey | undefined;
   /** When the driver itself has to act: the handshake's end, then the association's. */
   #endsAt: number;
-  /** The same by the wall clock, so that a machine that slept does not live longer for it. */
-  #endsAtWall = Infinity;
   #alarm: Disposable | undefined;
   #alarmAt = Infinity;
   #turn: Promise<unknown> = Promise.resolve();
@@ -238,12 +236,9 @@ export class Driver {
   #open(session: Session): void {
     const found = this.#found;
     if (!found || this.#refusal !== undefined) throw new SeccfError("state", "established without a key");
-    const { clock } = this.#options;
-    const { expiresAt } = found.association;
-    if (clock.now() >= expiresAt) throw new SeccfError("expired", "the association has expired");
+    if (found.association.expired) throw new SeccfError("expired", "the association has expired");
     this.#state = "open";
-    this.#endsAt = expiresAt;
-    this.#endsAtWall = clock.wall() + expiresAt - clock.now();
+    this.#endsAt = found.association.expiresAt;
     this.#resolveAgreed({ session, found });
   }
 
@@ -272,10 +267,11 @@ export class Driver {
   }
 
   #expireOnTime(): void {
-    const { clock } = this.#options;
-    if (this.#state === "ended" || (clock.now() < this.#endsAt && clock.wall() < this.#endsAtWall)) return;
-    if (this.#state === "handshake") this.#close(new SeccfError("timeout", "the handshake took too long"), false);
-    else this.#close(new SeccfError("expired", "the association has expired"), true);
+    if (this.#state === "open" && this.#found?.association.expired) {
+      this.#close(new SeccfError("expired", "the association has expired"), true);
+    } else if (this.#state === "handshake" && this.#options.clock.now() >= this.#endsAt) {
+      this.#close(new SeccfError("timeout", "the handshake took too long"), false);
+    }
   }
 
   #close(error: unknown, flush: boolean): void {

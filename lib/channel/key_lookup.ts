@@ -4,7 +4,7 @@ import { SeccfError } from "../error.ts";
 import type { Clock } from "../clock.ts";
 import type { FoundKey, KeyRequest, KeySource } from "../association/ports.ts";
 import type { Demand } from "../tls/engine.ts";
-import { deadline, unlessAborted } from "./deadline.ts";
+import { deadline, unlessAborted } from "../deadline.ts";
 
 /** What an engine demands, as a key source is asked it; copied, because a demand's bytes live only until the engine is called again. */
 export function requestOf(demand: Demand): KeyRequest {

@@ -8,4 +8,3 @@
 export { acceptChannels, type AcceptorLimits, type AcceptorOptions, type Refusal } from "./acceptor.ts";
 export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel } from "./channel.ts";
 export { Queue } from "./queue.ts";
-export { type Deadline, deadline, type DeadlineOptions, unlessAborted } from "./deadline.ts";

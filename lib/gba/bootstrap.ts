@@ -7,6 +7,7 @@
 
 import { fromBase64, toBase64 } from "../bytes/mod.ts";
 import { type SecretBytes, secretFrom } from "../crypto/mod.ts";
+import { withinDeadline } from "../deadline.ts";
 import { SeccfError } from "../error.ts";
 import {
   createDigestClient,
@@ -19,7 +20,6 @@ import {
   type Qop,
   readBody,
   readDigestChallenges,
-  withinDeadline,
 } from "../http/mod.ts";
 import type { AkaModule } from "../identity/ports.ts";
 import type { Platform, Wait } from "../platform.ts";

@@ -13,6 +13,7 @@ import type { AuthenticationCentre, AuthenticationVector } from "../aka/mod.ts";
 import { fromBase64 } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
 import { type SecretBytes, secretConcat, secretFrom, secretSlice } from "../crypto/mod.ts";
+import { withinDeadline } from "../deadline.ts";
 import { type ErrorCode, SeccfError } from "../error.ts";
 import {
   authenticationInfo,
@@ -24,7 +25,6 @@ import {
   type Qop,
   readClaim,
   sameResponse,
-  withinDeadline,
 } from "../http/mod.ts";
 import type { Random, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";

@@ -16,7 +16,7 @@ import { type AuthenticationCentre, type AuthenticationVector, decoyVector } fro
 import { toHex, toUtf8 } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
 import { createHmac, type Hmac, hmacSecret, type SecretBytes } from "../crypto/mod.ts";
-import { withinDeadline } from "../http/mod.ts";
+import { withinDeadline } from "../deadline.ts";
 import type { Random, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
 import { type Challenge, challengeOf, openChallenge, sealChallenge } from "./challenge_record.ts";

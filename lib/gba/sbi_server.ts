@@ -3,7 +3,8 @@
 import type { Clock } from "../clock.ts";
 import { wipe } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
-import { readBody, withinDeadline } from "../http/mod.ts";
+import { withinDeadline } from "../deadline.ts";
+import { readBody } from "../http/mod.ts";
 import type { Wait } from "../platform.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { NafId } from "./naf_id.ts";

@@ -10,7 +10,6 @@ export {
   parseParameters,
 } from "./auth_field.ts";
 export { readBody } from "./body.ts";
-export { type Deadline, withinDeadline } from "./deadline.ts";
 export {
   type DigestAlgorithm,
   digestAlgorithm,

@@ -2,7 +2,7 @@
 
 import { createAssociation, type SecurityAssociation, startLifetime, type UaProfile } from "../association/mod.ts";
 import { toUtf8 } from "../bytes/mod.ts";
-import { unlessAborted } from "../channel/mod.ts";
+import { unlessAborted } from "../deadline.ts";
 import { SeccfError } from "../error.ts";
 import {
   type ApplicationClient,

@@ -8,7 +8,14 @@ import type { Session } from "./engine.ts";
 import { decodeFinished, encodeFinished } from "./handshake/finished.ts";
 import { HANDSHAKE, type HandshakeMessage } from "./handshake/message.ts";
 import type { HandshakeLink } from "./handshake.ts";
-import { extendedMasterSecret, keyLogLine, masterSecret, type Randoms, trafficKeys, verifyData } from "./key_schedule.ts";
+import {
+  extendedMasterSecret,
+  keyLogLine,
+  masterSecret,
+  type Randoms,
+  trafficKeys,
+  verifyData,
+} from "./key_schedule.ts";
 import type { Parameters } from "./negotiate.ts";
 import type { Policy } from "./options.ts";
 import { createProtection, type Protection } from "./record/protection.ts";
@@ -88,6 +95,7 @@ export class Agreement implements Disposable {
     this.#link.protectReceived(this.#handOver(side));
   }
 
+  // req: SEC_CF-AUTH-001, SEC_CF-AUTH-002
   /** Takes in the Finished of `side`; throws `auth-failed` if it is not what this end would have sent in its place. */
   acceptFinished(message: HandshakeMessage, side: Side): void {
     const { verifyData } = decodeFinished(message.body);

@@ -147,6 +147,8 @@ export class ClientHandshake implements Handshake {
   /** Two clients on one line, or a mirror. */
   #clientHelloCame(body: Uint8Array): TlsFailure {
     const own = equal(body.subarray(2, 34), this.#offer.random);
-    return own ? new TlsFailure("unexpected_message", "reflected", "our own ClientHello came back") : unexpected("ClientHello");
+    return own
+      ? new TlsFailure("unexpected_message", "reflected", "our own ClientHello came back")
+      : unexpected("ClientHello");
   }
 }

@@ -32,11 +32,15 @@ export type Output =
 export interface Session {
   /** 0x0303 for TLS 1.2. */
   readonly version: number;
+  /** IANA cipher suite. */
   readonly suite: number;
   /** Server: the client's PSK identity. Client: the identity it showed. */
   readonly identity: Uint8Array;
+  /** The name the client asked for. */
   readonly serverName: string | undefined;
+  /** RFC 7627. */
   readonly extendedMasterSecret: boolean;
+  /** RFC 7366; only ever with CBC suites. */
   readonly encryptThenMac: boolean;
 }
 
@@ -55,7 +59,29 @@ export interface Engine extends Disposable {
   expire(now: number): void;
   /** Ends with close_notify; before `established`, silently. */
   close(now: number): void;
+  /** The next output, in order; `undefined` when all are out. */
   poll(): Output | undefined;
   /** When to call `expire`; `undefined` while nothing is awaited. */
   readonly deadline: number | undefined;
 }
+
+/** The front of a datagram server: strangers get a stateless cookie, the rest reaches its engine by address or Connection ID. */
+export interface Acceptor extends Disposable {
+  /** One datagram; not kept. `from` is whatever the socket calls the sender. */
+  receive(datagram: Uint8Array, from: string, now: number): void;
+  /** To be called when `now` has reached `deadline`. */
+  expire(now: number): void;
+  poll(): AcceptorOutput | undefined;
+  readonly deadline: number | undefined;
+}
+
+/** What an acceptor hands back from `poll`. */
+export type AcceptorOutput =
+  /** A cookie, or nothing else that costs memory. Never longer than what it answers. */
+  | { readonly kind: "transmit"; readonly bytes: Uint8Array; readonly to: string }
+  /** A new engine, whose first input was already given to it: its driver polls it, answers its demands and sends for it. */
+  | { readonly kind: "accepted"; readonly engine: Engine; readonly from: string }
+  /** This engine was given a datagram: its driver polls it. */
+  | { readonly kind: "ready"; readonly engine: Engine }
+  /** From now on this engine's peer is reached at `to`: a newer record came from there, and it answered there. RFC 9146 6. */
+  | { readonly kind: "moved"; readonly engine: Engine; readonly to: string };

@@ -6,8 +6,8 @@
  */
 
 import { concat, toHex } from "../bytes/mod.ts";
-import { type CipherSuite, prf, prfPublic, secretConcat, secretSlice } from "../crypto/mod.ts";
-import { expose, type SecretBytes } from "../crypto/secret.ts";
+import { type CipherSuite, prf, prfPublic, type SecretBytes, secretConcat, secretSlice } from "../crypto/mod.ts";
+import { expose } from "../crypto/secret.ts";
 import { VERIFY_DATA_LENGTH } from "./handshake/finished.ts";
 
 /** Both sides' 32 bytes. */
@@ -41,7 +41,8 @@ export function extendedMasterSecret(suite: CipherSuite, premaster: SecretBytes,
   return prf(suite.prf, premaster, "extended master secret", sessionHash, MASTER_LENGTH);
 }
 
-/** RFC 5246 6.3: the key block, cut. */
+/** RFC 5246 6.3: the key block, cut: no direction and no purpose shares a key with another. */
+// req: SEC_CF-KEM-001
 export function trafficKeys(
   suite: CipherSuite,
   master: SecretBytes,

@@ -1,6 +1,6 @@
 /** What an engine is told at its birth, and what it assumes where it is told nothing. @module */
 
-import { cipherSuites, type CipherSuite, suiteById } from "../crypto/mod.ts";
+import { type CipherSuite, cipherSuites, suiteById } from "../crypto/mod.ts";
 import type { Random } from "../platform.ts";
 import { isHostName } from "./handshake/server_name.ts";
 import { MAX_IDENTITY } from "./limits.ts";
@@ -31,6 +31,7 @@ export interface CommonOptions {
 
 /** The end that speaks first. */
 export interface ClientOptions extends CommonOptions {
+  /** Chooses this end. */
   readonly role: "client";
   /** A DNS name, asked for in `server_name`; RangeError for anything else, IP literals included (RFC 6066 3). Default: none is sent. */
   readonly serverName?: string;
@@ -38,6 +39,7 @@ export interface ClientOptions extends CommonOptions {
 
 /** The end that is asked. Its order of `suites` decides. */
 export interface ServerOptions extends CommonOptions {
+  /** Chooses this end. */
   readonly role: "server";
   /** The PSK identity hint, 1 to 128 bytes. Default: none, and then there is no ServerKeyExchange (RFC 4279 2). */
   readonly hint?: Uint8Array;

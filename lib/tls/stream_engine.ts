@@ -68,11 +68,11 @@ class StreamEngine implements Engine {
     this.#enter();
     if (this.#state === "closed" || this.#late(now)) return;
     try {
-      if (this.#demand && this.#reader.held + bytes.length > MAX_HELD) {
-        throw new TlsFailure("unexpected_message", "too-large", `more than ${MAX_HELD} bytes while a key is looked up`);
-      }
       this.#reader.push(bytes);
       this.#read();
+      if (this.#demand && this.#reader.held > MAX_HELD) {
+        throw new TlsFailure("unexpected_message", "too-large", `more than ${MAX_HELD} bytes while a key is looked up`);
+      }
     } catch (error) {
       this.#fail(error);
     }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { startLifetime } from "../../lib/association/mod.ts";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
 import type { SecureChannel } from "../../lib/association/ports.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream } from "../../lib/link.ts";
-import { seededRandom } from "../support/virtual.ts";
+import { seededRandom, VirtualClock } from "../support/virtual.ts";
 import { code, type EndsOptions, openEnds, readAll, readOne, testAssociation } from "./fixtures.ts";
 
 async function closeBoth(...channels: SecureChannel[]): Promise<void> {
@@ -169,7 +170,9 @@ test("a stream that ends without close_notify was truncated: closed, not the end
 });
 
 test("at the end of its association's life a channel closes with close_notify on both sides", async () => {
-  const { client, server, clock } = await openEnds({ clientKeys: testAssociation(undefined, 60_000) });
+  const clock = new VirtualClock();
+  const clientKeys = testAssociation(undefined, startLifetime({ clock, seconds: 60 }));
+  const { client, server } = await openEnds({ clock, clientKeys });
   const waiting = readOne(client);
   waiting.catch(() => {});
   await clock.advance(59_999);
@@ -185,7 +188,9 @@ test("at the end of its association's life a channel closes with close_notify on
 test("an alarm that comes late lets nothing through: neither a send nor what arrives", async () => {
   for (const direction of ["send", "receive"] as const) {
     let asleep = 0;
-    const { client, server, clock } = await openEnds({ clientKeys: testAssociation(undefined, 60_000) });
+    const clock = new VirtualClock();
+    const clientKeys = testAssociation(undefined, startLifetime({ clock, seconds: 60 }));
+    const { client, server } = await openEnds({ clock, clientKeys });
     const now = clock.now.bind(clock);
     clock.now = () => now() + asleep;
     asleep = 60_001;
@@ -201,7 +206,9 @@ test("an alarm that comes late lets nothing through: neither a send nor what arr
 });
 
 test("a wall clock that has passed the end of life ends the channel, whatever the other clock says", async () => {
-  const { client, server, clock } = await openEnds({ clientKeys: testAssociation(undefined, 60_000) });
+  const clock = new VirtualClock();
+  const clientKeys = testAssociation(undefined, startLifetime({ clock, seconds: 60 }));
+  const { client, server } = await openEnds({ clock, clientKeys });
   clock.setWall(clock.wall() + 59_999);
   await client.send(Uint8Array.of(1));
   clock.setWall(clock.wall() + 1);

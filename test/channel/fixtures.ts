@@ -1,4 +1,5 @@
 /** Both ends of a channel on one virtual clock, and associations that tests can look into. */
+import type { Lifetime } from "../../lib/association/mod.ts";
 import type {
   Binding,
   FoundKey,
@@ -26,7 +27,7 @@ export interface TestAssociation extends SecurityAssociation {
   readonly handedOut: FoundKey[];
 }
 
-export function testAssociation(key: Uint8Array = KEY, expiresAt = Infinity): TestAssociation {
+export function testAssociation(key: Uint8Array = KEY, lifetime?: Lifetime): TestAssociation {
   const association: TestAssociation = {
     bindings: [],
     requests: [],
@@ -36,7 +37,10 @@ export function testAssociation(key: Uint8Array = KEY, expiresAt = Infinity): Te
     peer: { identity: toUtf8("the other end"), assurance: "psk" },
     role: "initiator",
     origin: "provisioned",
-    expiresAt,
+    expiresAt: lifetime?.expiresAt ?? Infinity,
+    get expired() {
+      return lifetime?.expired ?? false;
+    },
     weakest: undefined,
     find(request) {
       association.requests.push(request);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { startLifetime } from "../../lib/association/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream } from "../../lib/link.ts";
 import { code, openEnds, startEnds, testAssociation, testKeys } from "./fixtures.ts";
+import { VirtualClock } from "../support/virtual.ts";
 
 test("[SEC_CF-AUTH-001] [SEC_CF-AUTH-002] both ends learn who the other is, and their associations how they were used", async () => {
   const near = testAssociation();
@@ -49,7 +51,9 @@ test("an association that refuses how it was bound ends the channel", async () =
 });
 
 test("an association that is over when its key is found can not be bound", async () => {
-  const { clock, client, server } = await startEnds({ clientKeys: testAssociation(undefined, 0) });
+  const clock = new VirtualClock();
+  const clientKeys = testAssociation(undefined, startLifetime({ clock, seconds: 0 }));
+  const { client, server } = await startEnds({ clock, clientKeys });
   await clock.settle();
   await assert.rejects(client, code("expired"));
   await (await server)[Symbol.asyncDispose]();

@@ -26,6 +26,7 @@ function associationOf(btid = v.run.btid): SecurityAssociation & { readonly bind
     role: "initiator" as const,
     origin: "gba" as const,
     expiresAt: Infinity,
+    expired: false,
     weakest: undefined,
     bindings,
     asked: 0,

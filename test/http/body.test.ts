@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readBody, withinDeadline } from "../../lib/http/mod.ts";
+import { withinDeadline } from "../../lib/deadline.ts";
+import { readBody } from "../../lib/http/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { VirtualClock } from "../support/virtual.ts";
 import { withCode } from "./vectors.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
-import { digest, secretEqual, secretFrom, type SecretBytes } from "../../lib/crypto/mod.ts";
+import { digest, type SecretBytes, secretEqual, secretFrom } from "../../lib/crypto/mod.ts";
 import { decodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { decodeClientKeyExchange } from "../../lib/tls/handshake/client_key_exchange.ts";
 import { decodeFinished } from "../../lib/tls/handshake/finished.ts";
@@ -183,10 +183,12 @@ test("a captured record opens no more when one bit of it, or of what it is bound
     const header = concat(record.epochAndNumber, Uint8Array.of(record.type, 0xfe, 0xfd));
     const out = new Uint8Array(record.sealed.length);
     assert.equal(protection.openInto(header, record.sealed, out), 6);
-    for (const [bytes, open] of [
-      [record.sealed, (sealed: Uint8Array) => protection.openInto(header, sealed, out)],
-      [header, (bound: Uint8Array) => protection.openInto(bound, record.sealed, out)],
-    ] as const) {
+    for (
+      const [bytes, open] of [
+        [record.sealed, (sealed: Uint8Array) => protection.openInto(header, sealed, out)],
+        [header, (bound: Uint8Array) => protection.openInto(bound, record.sealed, out)],
+      ] as const
+    ) {
       for (let bit = 0; bit < 8 * bytes.length; bit++) {
         const wrong = new Uint8Array(bytes);
         wrong[bit >> 3]! ^= 1 << (bit & 7);

@@ -33,10 +33,16 @@ export interface DatagramCapture extends Capture {
 }
 
 /** The sessions over TCP, and what they share. */
-export function streamCaptures(): { readonly psk: Uint8Array; readonly captures: readonly StreamCapture[] } {
+export function streamCaptures(): {
+  readonly psk: Uint8Array;
+  /** The first record of a client that could do TLS 1.3. */
+  readonly offersTls13: Uint8Array;
+  readonly captures: readonly StreamCapture[];
+} {
   const file = read("openssl_stream.json");
   return {
     psk: fromHex(file.psk),
+    offersTls13: fromHex(file.offersTls13),
     captures: file.captures.map((each: Raw) => ({
       ...each,
       suite: suiteById(each.suite)!,
@@ -81,6 +87,6 @@ interface Raw {
   }[];
 }
 
-function read(name: string): { readonly psk: string; readonly captures: Raw[] } {
+function read(name: string): { readonly psk: string; readonly offersTls13: string; readonly captures: Raw[] } {
   return JSON.parse(readFileSync(new URL(`../vectors/tls/${name}`, import.meta.url), "utf8"));
 }

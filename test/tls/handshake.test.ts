@@ -178,7 +178,12 @@ test("data behind the peer's Finished in one piece comes after established", () 
   const end = server();
   const puppet = new Puppet("client");
   puppet.hear(end.receive(puppet.clientHello()));
-  const all = concat(puppet.clientKeyExchange(), puppet.changeCipherSpec(), puppet.finished(), puppet.record(23, HELLO));
+  const all = concat(
+    puppet.clientKeyExchange(),
+    puppet.changeCipherSpec(),
+    puppet.finished(),
+    puppet.record(23, HELLO),
+  );
   end.receive(all);
   assert.deepEqual(end.order.slice(-3), ["transmit", "established", "data"]);
 });
@@ -190,21 +195,40 @@ test("the input may be a view into memory that is used again at once", () => {
       return this.subarray(start, end);
     }
   }
-  const left = client();
-  const right = server({ hint: toUtf8("hint1") });
-  const give = (end: End, bytes: Uint8Array): Uint8Array => {
-    const shared = Shared.from(bytes) as Shared;
-    const half = shared.subarray(0, bytes.length >> 1);
-    end.engine.receive(half, 0);
-    half.fill(0xee);
-    const first = end.sent();
-    end.engine.receive(shared.subarray(bytes.length >> 1), 0);
-    shared.fill(0xee);
-    return concat(first, end.sent());
-  };
-  give(left, give(right, give(left, give(right, left.sent()))));
-  assert.deepEqual(left.session, right.session);
-  talk(left, right);
+  for (const cut of [0, 0.5]) {
+    const left = client();
+    const right = server({ hint: toUtf8("hint1") });
+    const give = (end: End, bytes: Uint8Array): Uint8Array => {
+      const shared = Shared.from(bytes) as Shared;
+      const at = Math.floor(cut * bytes.length);
+      end.engine.receive(shared.subarray(0, at), 0);
+      shared.fill(0xee, 0, at);
+      const first = end.sent();
+      end.engine.receive(shared.subarray(at), 0);
+      shared.fill(0xee);
+      return concat(first, end.sent());
+    };
+    give(left, give(right, give(left, give(right, left.sent()))));
+    assert.deepEqual(left.session, right.session);
+    assert.deepEqual(left.demands[0]?.hint, toUtf8("hint1"));
+    assert.deepEqual(right.demands[0]?.identity, IDENTITY);
+    talk(left, right);
+  }
+});
+
+test("a message in two records arrives whole wherever the stream is cut, twice", () => {
+  const hello = new Puppet("client").clientHello().subarray(5);
+  const half = hello.length >> 1;
+  const record = (part: Uint8Array) => concat(Uint8Array.of(22, 3, 3, 0, part.length), part);
+  const stream = concat(record(hello.subarray(0, half)), record(hello.subarray(half)));
+  for (let first = 1; first < 8; first++) {
+    for (let second = first; second < stream.length; second++) {
+      const end = server();
+      end.receive(stream.subarray(0, first));
+      end.receive(stream.subarray(first, second));
+      assert.deepEqual(shapeOf(end.receive(stream.subarray(second))).length, 2, `cut at ${first} and ${second}`);
+    }
+  }
 });
 
 test("one seed, one run: the same bytes again", () => {

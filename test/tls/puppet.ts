@@ -14,10 +14,11 @@ import {
   trafficKeys,
   verifyData,
 } from "../../lib/tls/key_schedule.ts";
-import { CONTENT } from "../../lib/tls/record/content_type.ts";
+import { CONTENT, TLS_1_2 } from "../../lib/tls/record/content_type.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
 import { RecordReader } from "../../lib/tls/record/record_reader.ts";
 import { RecordWriter } from "../../lib/tls/record/record_writer.ts";
+import { RecordSequence } from "../../lib/tls/record/sequence.ts";
 import { Transcript } from "../../lib/tls/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { GCM, IDENTITY, PSK } from "./pair.ts";
@@ -65,6 +66,14 @@ export class Puppet {
   record(type: number, payload: Uint8Array): Uint8Array {
     this.#writer.write(type, payload);
     return new Uint8Array(this.#writer.take() ?? []);
+  }
+
+  /** A protected record of `length` zeros, be it none or too many, with the number that it must have. */
+  sealed(type: number, number: number, length: number): Uint8Array {
+    const sequence = new RecordSequence(TLS_1_2, number);
+    const out = new Uint8Array(length + 512);
+    const sealed = this.#derived()[this.role].sealInto(sequence.next(type), new Uint8Array(length), out);
+    return concat(Uint8Array.of(type, 3, 3, sealed >> 8, sealed), out.subarray(0, sealed));
   }
 
   /** A handshake message that takes part in the transcript. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, toUtf8 } from "../../lib/bytes/mod.ts";
 import { frameMessage } from "../../lib/tls/handshake/message.ts";
-import { client, End, IDENTITY, server } from "./pair.ts";
+import { client, type End, IDENTITY, server } from "./pair.ts";
 import { type Heard, Puppet } from "./puppet.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -45,7 +45,7 @@ const WORDS: Readonly<Record<string, (puppet: Puppet) => Uint8Array>> = {
   "Finished": (puppet) => puppet.record(22, frameMessage(20, new Uint8Array(12))),
   "CertificateStatus": (puppet) => puppet.record(22, frameMessage(22, NOTHING)),
   "an unknown message": (puppet) => puppet.record(22, frameMessage(99, NOTHING)),
-  "an empty handshake record": (puppet) => emptyRecord(puppet, 22),
+  "an empty handshake record": () => Uint8Array.of(22, 3, 3, 0, 0),
   "ChangeCipherSpec": (puppet) => puppet.record(20, Uint8Array.of(1)),
   "application data": (puppet) => puppet.record(23, toUtf8("early")),
   "Heartbeat": (puppet) => puppet.record(24, new Uint8Array(19)),
@@ -53,12 +53,6 @@ const WORDS: Readonly<Record<string, (puppet: Puppet) => Uint8Array>> = {
   "a fatal alert": (puppet) => puppet.record(21, Uint8Array.of(2, 40)),
   "close_notify": (puppet) => puppet.record(21, Uint8Array.of(1, 0)),
 };
-
-/** The writer makes no empty records; in the clear one is just a header. */
-function emptyRecord(puppet: Puppet, type: number): Uint8Array {
-  const record = puppet.record(type, Uint8Array.of(0));
-  return record.length === 6 ? Uint8Array.of(type, 3, 3, 0, 0) : Uint8Array.of(type, 3, 3, 0, 0);
-}
 
 function clientScene(state: number): Scene {
   const end = server();
@@ -182,9 +176,10 @@ test("a message that begins before the change of keys does not end after it", ()
   const { end, puppet } = serverScene(2);
   // ServerHelloDone with the beginning of a Finished behind it in one record.
   const done = frameMessage(14, NOTHING);
-  puppet.hear(end.receive(puppet.record(22, concat(done, Uint8Array.of(20, 0, 0, 12)))));
-  const heard = puppet.hear(end.receive(puppet.record(20, Uint8Array.of(1))));
-  assert.deepEqual(heard.filter(({ type }) => type === 21).map(({ payload }) => [...payload]), [[2, 10]]);
+  end.receive(puppet.record(22, concat(done, Uint8Array.of(20, 0, 0, 12))));
+  assert.equal(end.code, "open");
+  end.receive(puppet.record(20, Uint8Array.of(1)));
+  assert.equal(end.code, "malformed");
   assert.equal(end.session, undefined);
 });
 
@@ -222,6 +217,13 @@ test("renegotiation is refused as often as it is asked for, and the session goes
   assert.equal(end.code, "too-large");
 });
 
+test("a message after the handshake is refused at its header beyond 16 KiB", () => {
+  const { end, puppet } = clientScene(4);
+  const heard = puppet.hear(end.receive(puppet.record(22, Uint8Array.of(1, 0, 0x40, 1))));
+  assert.deepEqual(heard.map(({ payload }) => [...payload]), [[2, 47]]);
+  assert.equal(end.code, "too-large");
+});
+
 test("warnings, empty records and HelloRequests are passed over, 16 in a row and no more; data starts the count again", () => {
   const idle: ((puppet: Puppet) => Uint8Array)[] = [
     (puppet) => puppet.record(21, Uint8Array.of(1, 90)),
@@ -239,6 +241,21 @@ test("warnings, empty records and HelloRequests are passed over, 16 in a row and
     assert.deepEqual([...heard[0]!.payload], [2, 10]);
     assert.equal(end.code, "too-large");
   }
+});
+
+test("an empty record of data is passed over, 16 in a row; an empty one of a handshake is not (RFC 5246 6.2.1)", () => {
+  const { end, puppet } = clientScene(4);
+  for (let i = 1; i <= 16; i++) assert.equal(end.receive(puppet.sealed(23, i, 0)).length, 0);
+  assert.deepEqual(end.data, []);
+  assert.equal(end.code, "open");
+  assert.deepEqual(puppet.hear(end.receive(puppet.sealed(23, 17, 0))).map(({ payload }) => [...payload]), [[2, 10]]);
+  assert.equal(end.code, "too-large");
+
+  const other = clientScene(4);
+  assert.deepEqual(
+    other.puppet.hear(other.end.receive(other.puppet.sealed(22, 1, 0)))[0]?.payload,
+    Uint8Array.of(2, 10),
+  );
 });
 
 test("a warning before the first hello is passed over too, and limited", () => {

@@ -36,7 +36,7 @@ async function run(given: Arguments, console: Console): Promise<number> {
   const carrier = tls({ ...tlsOptions(given, console), host, port });
   await using association = await clientAssociation(given, console, serverName);
   await using channel = await association.bind(carrier, { signal: console.interrupted });
-  reporter(given, console).event("connected", { suite: association.weakest?.suite });
+  reporter(given, console).event("connected", { suite: channel.binding.suite });
   await exchange(channel, console, lingerSeconds);
   return 0;
 }

@@ -56,7 +56,7 @@ async function run(given: Arguments, console: Console): Promise<number> {
 /** One client from its first byte to its last; what goes wrong with it is said and concerns no other. */
 async function attend(channel: SecureChannel, echo: boolean, console: Console, report: Reporter): Promise<void> {
   const identity = fromUtf8(channel.peer.identity);
-  report.event("connected", { identity, suite: channel.association.weakest?.suite });
+  report.event("connected", { identity, suite: channel.binding.suite });
   try {
     await using _closed = channel;
     for await (const { payload } of channel) await (echo ? channel.send(payload) : console.write(payload));

@@ -1,6 +1,6 @@
 /** HTTP as a carrier: requests that prove the association by Digest, responses that prove the enabler (TS 33.222 5.3). @module */
 
-import type { Connector, Peer, Received, SecureChannel, SecurityAssociation } from "../../lib/association/ports.ts";
+import type { Binding, Connector, Peer, Received, SecureChannel, SecurityAssociation } from "../../lib/association/ports.ts";
 import { Queue } from "../../lib/channel/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { createApplicationClient } from "../../lib/gba/mod.ts";
@@ -38,6 +38,7 @@ export function http(options: HttpCarrierOptions = {}): Connector<HttpChannel> {
 class Requests implements HttpChannel {
   readonly peer: Peer;
   readonly association: SecurityAssociation;
+  readonly binding: Binding = { carrier: "http", strength: 0 };
   readonly boundaries = "kept";
   readonly fetch: Fetch;
   readonly #client: Disposable;

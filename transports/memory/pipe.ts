@@ -4,7 +4,7 @@ import { SeccfError } from "../../lib/error.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Wait } from "../../lib/platform.ts";
 import { concat } from "../../lib/bytes/mod.ts";
-import { unlessAborted } from "../../lib/channel/mod.ts";
+import { unlessAborted } from "../../lib/deadline.ts";
 
 /** How a {@link Pipe} behaves. */
 export interface PipeOptions {

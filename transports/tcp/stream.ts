@@ -3,7 +3,8 @@
 import type { Socket } from "node:net";
 import type { ByteStream } from "../../lib/link.ts";
 import type { Wait } from "../../lib/platform.ts";
-import { Queue, unlessAborted } from "../../lib/channel/mod.ts";
+import { Queue } from "../../lib/channel/mod.ts";
+import { unlessAborted } from "../../lib/deadline.ts";
 import { joinAddress } from "./address.ts";
 import { broken } from "./failure.ts";
 

@@ -5,10 +5,10 @@ import {
   type AcceptorLimits,
   type ChannelLimits,
   connectChannel,
-  deadline,
   type Refusal,
 } from "../../lib/channel/mod.ts";
 import { cipherSuites, suiteByName } from "../../lib/crypto/mod.ts";
+import { deadline } from "../../lib/deadline.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream, StreamListener } from "../../lib/link.ts";
 import type { Platform, Wait } from "../../lib/platform.ts";

@@ -4,6 +4,7 @@ import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } 
 import type { Random } from "../../platform.ts";
 import type { DirectionKeys } from "../key_schedule.ts";
 
+// req: SEC_CF-AUTH-003, SEC_CF-AUTH-004, SEC_CF-INTE-001, SEC_CF-CONF-001
 /** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2). */
 export interface Protection extends Disposable {
   /** How much longer than its plaintext a sealed record can be. */

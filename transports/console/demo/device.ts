@@ -51,7 +51,7 @@ export async function runDevice(task: DeviceTask, platform: Platform): Promise<v
 async function overTls(association: SecurityAssociation, port: number): Promise<void> {
   await using channel = await association.bind(tls({ host: "127.0.0.1", port }));
   await channel.send(toUtf8("21.5"));
-  const suite = association.weakest?.suite ?? 0;
+  const { suite = 0 } = channel.binding;
   step(`PSK-TLS, ${suiteById(suite)?.name}: "${await next(channel)}"`);
   await tell("tls", association, { kind: "tls", suite });
 }

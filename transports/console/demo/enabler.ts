@@ -44,8 +44,7 @@ export async function runEnabler(task: EnablerTask, platform: Platform, until: P
 
 async function echo(channel: SecureChannel): Promise<void> {
   await using _closed = channel;
-  const { association } = channel;
-  const suite = association.weakest?.suite;
+  const { association, binding: { suite } } = channel;
   if (suite !== undefined) await tell("tls", association, { kind: "tls", suite });
   report({
     kind: "step",

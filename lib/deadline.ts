@@ -1,28 +1,29 @@
-/** Waiting no longer than agreed, on a port's clock. @module */
+/** Waiting no longer than agreed, on a port's clock: whatever others do, what waits here ends and leaves nothing behind. @module */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
+import { SeccfError } from "./error.ts";
+import type { Wait } from "./platform.ts";
 
 /** A signal that must be disposed of, so that no alarm and no listener stays behind. */
 export interface Deadline extends Disposable {
-  /** Aborts when the time is over. */
   readonly signal: AbortSignal;
 }
 
 /** What {@link deadline} takes. */
 export interface DeadlineOptions {
-  /** What `seconds` are counted on. */
   readonly clock: Clock;
   /** More than 0. */
   readonly seconds: number;
-  /** Made when the time is over: the signal's reason. */
-  readonly reason: () => unknown;
+  /** Made when the time is over: the signal's reason. Default a `timeout`. */
+  readonly reason?: () => unknown;
   /** Ends the wait as well, with its own reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A signal that aborts after `seconds`, or as soon as `signal` does. */
 export function deadline(options: DeadlineOptions): Deadline {
-  const { clock, seconds, reason, signal } = options;
+  const { clock, seconds, signal } = options;
+  const reason = options.reason ?? (() => new SeccfError("timeout", `no end within ${seconds} s`));
   const controller = new AbortController();
   const forward = () => controller.abort(signal?.reason);
   const alarm = clock.alarm(clock.now() + seconds * 1000, () => controller.abort(reason()));
@@ -46,4 +47,20 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** How long {@link withinDeadline} waits. */
+export interface WithinOptions extends Wait {
+  readonly clock: Clock;
+  readonly seconds: number;
+}
+
+/**
+ * Runs `work` until it settles, `seconds` pass (throws `timeout`), or the caller aborts (throws the signal's reason). `work` is
+ * told by its own signal, and is left behind if it does not listen.
+ */
+export async function withinDeadline<T>(options: WithinOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  options.signal?.throwIfAborted();
+  using limit = deadline(options);
+  return await unlessAborted(work(limit.signal), limit.signal);
 }

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { type CommonOptions, createTlsEngine } from "../../lib/tls/mod.ts";
+import { alertOf, encodeAlert, errorOf, TlsFailure } from "../../lib/tls/alert.ts";
+import { SeccfError } from "../../lib/error.ts";
+import { seededRandom } from "../support/virtual.ts";
+import { client, GCM, run, server } from "./pair.ts";
+
+const base = { now: 0, random: seededRandom(1) };
+
+test("options that make no sense are a RangeError", () => {
+  const shared: readonly Partial<CommonOptions>[] = [
+    { now: NaN },
+    { now: Infinity },
+    { suites: [] },
+    { suites: [GCM, GCM] },
+    { suites: [0x1301] },
+    { handshakeSeconds: 0 },
+    { handshakeSeconds: -1 },
+    { handshakeSeconds: NaN },
+    { handshakeSeconds: Infinity },
+  ];
+  for (const wrong of shared) {
+    const options = { ...base, ...wrong };
+    assert.throws(() => createTlsEngine({ ...options, role: "client" }), RangeError, JSON.stringify(wrong));
+    assert.throws(() => createTlsEngine({ ...options, role: "server" }), RangeError, JSON.stringify(wrong));
+  }
+  for (const serverName of ["", "127.0.0.1", "::1", "a b", "a."]) {
+    assert.throws(() => createTlsEngine({ ...base, role: "client", serverName }), RangeError, serverName);
+  }
+  for (const length of [0, 129]) {
+    assert.throws(() => createTlsEngine({ ...base, role: "server", hint: new Uint8Array(length) }), RangeError);
+  }
+});
+
+test("a hint and own identities may be changed by their owner afterwards", () => {
+  const hint = toUtf8("hint1");
+  const own = toUtf8("me");
+  const right = server({ hint, ownIdentities: [own] });
+  hint.fill(0);
+  own.set(toUtf8("Cl"));
+  const left = client();
+  run(left, right);
+  assert.deepEqual(left.demands[0]?.hint, toUtf8("hint1"));
+  assert.ok(right.session);
+});
+
+test("the key log gets one line a session, the same at both ends, and nothing without being asked for", () => {
+  const lines: Record<string, string[]> = { client: [], server: [] };
+  const left = client({ keyLog: (line) => void lines["client"]!.push(line) });
+  const hello = left.sent();
+  const right = server({ keyLog: (line) => void lines["server"]!.push(line) });
+  left.receive(right.receive(left.receive(right.receive(hello))));
+  assert.ok(left.session && right.session);
+  assert.equal(lines["client"]!.length, 1);
+  assert.deepEqual(lines["client"], lines["server"]);
+  assert.match(lines["client"]![0]!, /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}$/);
+});
+
+test("alerts have the numbers of the IANA registry; close_notify and no_renegotiation are warnings", () => {
+  const numbers = {
+    close_notify: [1, 0],
+    unexpected_message: [2, 10],
+    bad_record_mac: [2, 20],
+    record_overflow: [2, 22],
+    handshake_failure: [2, 40],
+    illegal_parameter: [2, 47],
+    access_denied: [2, 49],
+    decode_error: [2, 50],
+    decrypt_error: [2, 51],
+    protocol_version: [2, 70],
+    insufficient_security: [2, 71],
+    internal_error: [2, 80],
+    inappropriate_fallback: [2, 86],
+    no_renegotiation: [1, 100],
+    missing_extension: [2, 109],
+    unsupported_extension: [2, 110],
+    unrecognized_name: [2, 112],
+    unknown_psk_identity: [2, 115],
+  } as const;
+  for (const [name, bytes] of Object.entries(numbers)) {
+    // Object.entries widens the key.
+    assert.deepEqual([...encodeAlert(name as keyof typeof numbers)], bytes, name);
+  }
+});
+
+test("each alert of the peer means one code, and one that has no name is still an end", () => {
+  const codes: Readonly<Record<number, string>> = {
+    20: "auth-failed",
+    49: "auth-failed",
+    51: "auth-failed",
+    115: "auth-failed",
+    40: "unsupported",
+    70: "unsupported",
+    71: "unsupported",
+    109: "unsupported",
+    110: "unsupported",
+    112: "unsupported",
+    86: "downgrade",
+    10: "closed",
+    80: "closed",
+    255: "closed",
+  };
+  for (const [description, code] of Object.entries(codes)) {
+    const end = client();
+    end.sent();
+    assert.equal(end.receive(Uint8Array.of(21, 3, 3, 0, 2, 2, Number(description))).length, 0);
+    assert.equal(end.code, code, description);
+  }
+  assert.match(errorOf({ fatal: true, description: 255 }).message, /alert 255$/);
+});
+
+test("an error that names no alert is told as decode_error or internal_error", () => {
+  assert.equal(alertOf(new SeccfError("malformed", "")), "decode_error");
+  assert.equal(alertOf(new SeccfError("state", "")), "internal_error");
+  assert.equal(alertOf(new TlsFailure("protocol_version", "unsupported", "")), "protocol_version");
+  assert.ok(new TlsFailure("protocol_version", "unsupported", "") instanceof SeccfError);
+});
