@@ -1,6 +1,6 @@
 // What every bench shares: rivals in one run, taken in turns, the median of several rounds; bytes of heap for each call
-// as a slope between two counts of calls. Run it on a runtime of choice; for the bytes V8 wants
-// `--expose-gc --min-semi-space-size=64 --max-semi-space-size=64` (Deno: in --v8-flags). `--full` measures longer.
+// as a slope between two counts of calls. Run one on a runtime of choice, or all on all by bench/run.ts; for the bytes V8
+// wants `--expose-gc --min-semi-space-size=64 --max-semi-space-size=64` (Deno: in --v8-flags). `--full` measures longer.
 import { arch, cpus } from "node:os";
 import process from "node:process";
 
@@ -18,31 +18,57 @@ export interface Group {
   readonly contenders: readonly Contender[];
 }
 
+/** What one contender took. */
+export interface Measure {
+  readonly name: string;
+  /** Nanoseconds a call, the median; undefined where this runtime has none. */
+  readonly time?: number;
+  /** Bytes of V8's heap a call; undefined where it is not seen. */
+  readonly heap?: number;
+}
+
+/** One bench on one runtime, as `--json` prints it. */
+export interface Report {
+  readonly title: string;
+  readonly runtime: string;
+  readonly machine: string;
+  readonly mode: string;
+  readonly groups: readonly { readonly name: string; readonly bytes: number; readonly measures: readonly Measure[] }[];
+}
+
 const full = process.argv.includes("--full");
 const bun = "Bun" in globalThis;
 const { gc } = globalThis as { gc?: () => void };
 
-/** Measures and prints one table. */
+/** Measures and prints one table, or with `--json` a {@link Report}. */
 export function run(title: string, groups: readonly Group[]): void {
   const { deno, bun: bunVersion, node } = process.versions;
-  const runtime = deno ? `Deno ${deno}` : bunVersion ? `Bun ${bunVersion}` : `Node ${node}`;
   const cpu = cpus()[0]?.model.trim() ?? "unknown processor";
-  console.log(`${title}: ${runtime}, ${cpu}, ${cpus().length} x ${arch()}, ${full ? "full" : "quick"}`);
+  const report: Report = {
+    title,
+    runtime: deno ? `Deno ${deno}` : bunVersion ? `Bun ${bunVersion}` : `Node ${node}`,
+    machine: `${cpu}, ${cpus().length} x ${arch()}`,
+    mode: full ? "full" : "quick",
+    groups: groups.map(({ name, bytes, contenders }) => ({ name, bytes, measures: measure(contenders) })),
+  };
+  if (process.argv.includes("--json")) console.log(JSON.stringify(report));
+  else print(report);
+}
+
+function print({ title, runtime, machine, mode, groups }: Report): void {
+  console.log(`${title}: ${runtime}, ${machine}, ${mode}`);
   console.log(line("", "ns/op", "MB/s", "times ours", "bytes/op"));
-  for (const { name, bytes, contenders } of groups) {
+  for (const { name, bytes, measures } of groups) {
     console.log(name);
-    const nanoseconds = measure(contenders);
-    contenders.forEach((contender, i) => {
-      const time = nanoseconds[i];
-      if (contender.call === undefined || time === undefined) return console.log(line(contender.name, "none here"));
-      console.log(line(
-        contender.name,
-        time.toFixed(0),
-        bytes === 0 ? "" : (bytes * 1000 / time).toFixed(0),
-        i === 0 ? "" : (time / nanoseconds[0]!).toFixed(2),
-        allocated(contender.call),
-      ));
-    });
+    for (const [i, { name, time, heap }] of measures.entries()) {
+      if (time === undefined) {
+        console.log(line(name, "none here"));
+        continue;
+      }
+      const rate = bytes === 0 ? "" : (bytes * 1000 / time).toFixed(0);
+      const ratio = i === 0 ? "" : (time / measures[0]!.time!).toFixed(2);
+      console.log(line(name, time.toFixed(0), rate, ratio, heap?.toFixed(0) ?? "not seen"));
+    }
   }
 }
 
@@ -50,8 +76,17 @@ function line(name: string, ...columns: readonly string[]): string {
   return `  ${name.padEnd(24)}${columns.map((column) => column.padStart(12)).join("")}`.trimEnd();
 }
 
+function measure(contenders: readonly Contender[]): Measure[] {
+  const times = timesOf(contenders);
+  return contenders.map(({ name, call }, i) => {
+    if (call === undefined) return { name };
+    const heap = allocated(call);
+    return { name, time: times[i]!, ...(heap === undefined ? {} : { heap }) };
+  });
+}
+
 /** The median nanoseconds of each, in turns, so that a slow moment of the machine falls on all. */
-function measure(contenders: readonly Contender[]): (number | undefined)[] {
+function timesOf(contenders: readonly Contender[]): (number | undefined)[] {
   const rounds = full ? 31 : 11;
   const target = full ? 20 : 5;
   const counts = contenders.map(({ call }) => call && calls(call, target));
@@ -84,8 +119,8 @@ function elapsed(call: () => unknown, count: number): number {
 }
 
 /** Bytes of V8's heap a call, what lies outside of it not counted; Bun's figure proves nothing. */
-function allocated(call: () => unknown): string {
-  if (bun || gc === undefined) return "not seen";
+function allocated(call: () => unknown): number | undefined {
+  if (bun || gc === undefined) return undefined;
   const grown = (count: number) => {
     gc();
     const before = process.memoryUsage().heapUsed;
@@ -95,5 +130,5 @@ function allocated(call: () => unknown): string {
   // So few calls that no collection falls among them: noble's GCM makes 40 KB each.
   grown(100);
   const slopes = Array.from({ length: 7 }, () => (grown(400) - grown(100)) / 300);
-  return slopes.sort((a, b) => a - b)[3]!.toFixed(0);
+  return slopes.sort((a, b) => a - b)[3]!;
 }

@@ -5,7 +5,10 @@ import type { Wait } from "./platform.ts";
 /** A value and the version that a later write must name. */
 export interface StoredRecord {
   readonly value: Uint8Array;
-  /** 1 for the first write of a key, one more at each. */
+  /**
+   * A positive integer that no other write of this key ever had or will have, deleted and expired records included: who waits
+   * with an old one can not hit a new record in its place.
+   */
   readonly version: number;
 }
 

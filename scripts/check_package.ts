@@ -15,7 +15,7 @@ import type { Manifest } from "../test/package/manifest.ts";
 import { tarballFaults } from "../test/package/tarball.ts";
 
 /** What a device with an agent over TLS has to carry: minified and compressed, noble's share included. */
-const MOST_GZIP_BYTES = 64 * 1024;
+const MOST_GZIP_BYTES = 80 * 1024;
 
 const top = process.cwd();
 const bin = (name: string): string => resolve(top, "node_modules/.bin", name);

@@ -26,6 +26,11 @@ export interface AssociationOptions {
   readonly platform: Platform;
   /** Where numbers of sealed messages are reserved, and their replay state kept; without it a restart must agree anew. */
   readonly store?: RecordStore;
+  /**
+   * COSE number of the one algorithm that sealed messages are sent and accepted with; both ends must agree. Default 10,
+   * AES-CCM-16-64-128; also 1 and 3 (AES-GCM), 24 (ChaCha20-Poly1305), 30 to 33 (CCM with long tags), 5 (HMAC, readable).
+   */
+  readonly sealingAlgorithm?: number;
   /** Hears of each binding, after it has counted: the peer has proved its key. */
   readonly onBound?: (binding: Binding) => void;
   /**
@@ -62,9 +67,10 @@ export function createAssociation(options: AssociationOptions): SecurityAssociat
       use: uaIdentifier(use),
       lifetime,
       platform,
+      algorithm: state?.algorithm ?? options.sealingAlgorithm,
+      store,
+      state,
       ...wait,
-      ...(store ? { store } : {}),
-      ...(state ? { state } : {}),
     });
   };
 
@@ -95,10 +101,11 @@ export function createAssociation(options: AssociationOptions): SecurityAssociat
       if (weakest === undefined || binding.strength < weakest.strength) weakest = binding;
       options.onBound?.(binding);
     },
-    async sealer(purpose, wait = {}) {
+    async sealer(purpose, { contentType, binding, ...wait } = {}) {
       live();
+      const sealedFor = { ...(contentType === undefined ? {} : { contentType }), ...(binding ? { binding } : {}) };
       const elder = options.elder?.();
-      if (elder && elder !== association) return await elder.sealer(purpose, wait);
+      if (elder && elder !== association) return await elder.sealer(purpose, { ...wait, ...sealedFor });
       let opening = sealings.get(purpose);
       if (!opening) {
         opening = openPurpose(purpose, wait);
@@ -106,7 +113,7 @@ export function createAssociation(options: AssociationOptions): SecurityAssociat
         // The next caller tries again.
         opening.catch(() => sealings.delete(purpose));
       }
-      return (await opening).sealer();
+      return (await opening).sealer(sealedFor);
     },
     async snapshot(wrappingKey, wait = {}) {
       live();

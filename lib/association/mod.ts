@@ -23,6 +23,7 @@ export type {
   Peer,
   Received,
   Role,
+  SealedFor,
   Sealer,
   SecureChannel,
   SecurityAssociation,
@@ -30,4 +31,4 @@ export type {
 } from "./ports.ts";
 export { derivedRoot, type DerivedRootOptions, rawPsk, type RawPskOptions } from "./provisioned.ts";
 export { open as openSealed, seal as sealMessage, sealedTo } from "./sealer.ts";
-export { type UaProfile, uaIdentifier } from "./uses.ts";
+export { uaIdentifier, type UaProfile } from "./uses.ts";

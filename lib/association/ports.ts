@@ -66,8 +66,11 @@ export interface SecurityAssociation extends KeySource, AsyncDisposable {
   bind<C extends SecureChannel>(carrier: Connector<C>, options?: Wait): Promise<C>;
   /** Called by a carrier when it has carried the peer's proof; keeps {@link SecurityAssociation.weakest}. */
   bound(binding: Binding): void;
-  /** Opens the way for sealing without a connection. Waits for the key and the first block of numbers once, not per message. */
-  sealer(purpose: string, options?: Wait): Promise<Sealer>;
+  /**
+   * Opens the way for sealing without a connection. Waits for the key and the first block of numbers once, not per message.
+   * RangeError for a purpose that is not in the table of uses.
+   */
+  sealer(purpose: string, options?: Wait & SealedFor): Promise<Sealer>;
   /** Sealed state that a restart can continue from. */
   snapshot(wrappingKey: SecretBytes, options?: Wait): Promise<Uint8Array>;
 }
@@ -81,13 +84,27 @@ export interface Binding {
   readonly strength: 0 | 1 | 2 | 3;
 }
 
-/** The hot path: synchronous, allocation-free in its `Into` forms. */
+/** What sealed messages are bound to: both ends must say the same, none of it is sent. */
+export interface SealedFor {
+  /** Media type of the messages. Default none. */
+  readonly contentType?: string;
+  /** Anything else that a message must not be taken away from, such as a Call-ID. Default none. */
+  readonly binding?: Uint8Array;
+}
+
+/** The hot path: synchronous, allocation-free in its `Into` forms. Everything throws `expired` and, once disposed, `state`. */
 export interface Sealer extends Disposable {
   /** Bytes that `sealInto` adds to a message, at most. */
   readonly overhead: number;
-  /** Returns bytes written. Throws `exhausted` when the next block is not yet reserved; `ready()` waits for it. */
+  /**
+   * Returns bytes written. Throws `exhausted` when the next block of numbers is not yet reserved, and then `ready()` waits for
+   * it; RangeError when `out` is shorter than message and {@link Sealer.overhead}.
+   */
   sealInto(message: Uint8Array, out: Uint8Array): number;
-  /** Returns bytes written. Throws `auth-failed`, `replayed`, `reflected`, `malformed`. */
+  /**
+   * Returns bytes written. Throws `auth-failed`, `replayed`, `reflected`, `downgrade`, `malformed`, `too-large`; `exhausted`
+   * when its delivery is not on record yet, as the first of every sender's start is not where there is a store: `ready()` waits.
+   */
   openInto(sealed: Uint8Array, out: Uint8Array): number;
   ready(options?: Wait): Promise<void>;
 }

@@ -1,11 +1,11 @@
 /** Roots that are not GBA: a raw PSK bound to one use, and a root from which each use derives its own key. @module */
 
 import { concat, toUtf8 } from "../bytes/mod.ts";
-import { secretConcat, type SecretBytes } from "../crypto/mod.ts";
+import { type SecretBytes, secretConcat } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
 import type { KeyOrigin, Use } from "./ports.ts";
-import { type UaProfile, uaIdentifier } from "./uses.ts";
+import { uaIdentifier, type UaProfile } from "./uses.ts";
 
 /** What {@link rawPsk} takes. */
 export interface RawPskOptions {

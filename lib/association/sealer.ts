@@ -32,7 +32,7 @@ import type { Platform, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { type NumberSource, reservedNumbers, volatileNumbers } from "./numbers.ts";
-import type { Role, Sealer } from "./ports.ts";
+import type { Role, SealedFor, Sealer } from "./ports.ts";
 import { ledgerKey, ReplayLedger } from "./replay_ledger.ts";
 import { checkEpoch, createIdContext, deriveDirection, senderIdOf } from "./sealer_context.ts";
 import { Encrypt0Form } from "./sealer_encrypt0.ts";
@@ -63,14 +63,6 @@ export interface SealingOptions extends Wait {
 
 /** What a snapshot keeps of one {@link Sealing}. */
 export type SealingState = Omit<PurposeState, "purpose">;
-
-/** What a handle's messages are bound to: both ends must say the same, none of it is sent. */
-export interface SealedFor {
-  /** Media type of the messages. Default none. */
-  readonly contentType?: string;
-  /** Anything else that the message must not be taken away from, such as a Call-ID. Default none. */
-  readonly binding?: Uint8Array;
-}
 
 /**
  * Opens one use of an association for sealing: one `Sealing` a use, shared by its handles, for it holds the numbers and

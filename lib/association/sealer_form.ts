@@ -42,7 +42,7 @@ export interface Form {
   read(sealed: Uint8Array): void;
   /** Of the last message read. */
   readonly found: Found;
-  /** Opens the message last read, by the peer's keys or (`mine`) as one of ours; -1 when its tag is wrong, with `out` wiped. */
+  /** Opens the message last read, by the peer's keys or (`mine`) as one of ours; -1 when its tag is wrong, and then nothing of it is in `out`. */
   open(keys: DirectionKeys, sealed: Uint8Array, out: Uint8Array, mine: boolean): number;
 }
 

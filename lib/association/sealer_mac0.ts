@@ -75,10 +75,7 @@ export class Mac0Form implements Form {
     const tagAt = contentAt + contentLength + TAIL.length;
     for (let i = 0; i < TAG_LENGTH; i++) this.#sent[i] = sealed[tagAt + i]!;
     this.#sign(keys, mine ? this.#mine : this.#theirs, partialIv, sealed, contentAt, contentLength);
-    if (!equal(this.#tag, this.#sent)) {
-      out.fill(0, 0, contentLength);
-      return -1;
-    }
+    if (!equal(this.#tag, this.#sent)) return -1;
     for (let i = 0; i < contentLength; i++) out[i] = sealed[contentAt + i]!;
     return contentLength;
   }

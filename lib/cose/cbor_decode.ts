@@ -57,8 +57,6 @@ class Decoder {
     }
     if (depth === 0) throw new SeccfError("too-large", "CBOR nested too deep");
     if (major === 6) return new CborTag(argument, this.item(depth - 1));
-    // Each item has a byte at least: a count that cannot be true reserves nothing.
-    if (argument > this.#bytes.length - this.#at) throw malformed("ends too early");
     return major === 4 ? this.#array(argument, depth - 1) : this.#map(argument, depth - 1);
   }
 
@@ -66,6 +64,7 @@ class Decoder {
     if (this.#at !== this.#bytes.length) throw malformed("bytes after the end");
   }
 
+  /** Grows with what is there, whatever the count claims. */
   #array(count: number, depth: number): CborValue[] {
     const items: CborValue[] = [];
     for (let i = 0; i < count; i++) items.push(this.item(depth));
@@ -105,8 +104,6 @@ class Decoder {
       return major;
     }
     if (information > 27) throw malformed(information === 31 ? "an indefinite length" : "a reserved head");
-    // In major type 7 these are longer simple values and floats, none of which has a use here.
-    if (major === 7) throw malformed("a float or an unknown simple value");
     const length = 1 << (information - 24);
     let argument = 0;
     for (const byte of this.#take(length)) argument = argument * 0x100 + byte;
@@ -125,11 +122,12 @@ class Decoder {
   }
 }
 
+/** Floats come here too, as arguments that no simple value used here has. */
 function simple(argument: number): CborValue {
   if (argument === 20) return false;
   if (argument === 21) return true;
   if (argument === 22) return null;
-  throw malformed("a simple value without use here");
+  throw malformed("a float, or a simple value without use here");
 }
 
 function malformed(what: string): SeccfError {

@@ -28,6 +28,8 @@ export interface AgentOptions {
   readonly uaProfile?: UaProfile;
   /** Where numbers of sealed messages are reserved. Default: in memory, which a restart forgets. */
   readonly store?: RecordStore;
+  /** COSE number of the algorithm of sealed messages, the enabler's too. Default 10, AES-CCM-16-64-128. */
+  readonly sealingAlgorithm?: number;
   /** How long one bootstrapping may take. Default 15. */
   readonly bootstrapSeconds?: number;
 }
@@ -87,7 +89,7 @@ class GbaAgent implements Agent {
     // The run goes on for others who wait for it; an aborted caller alone stops waiting.
     const running = this.#bootstrapped();
     const { btid, lifetimeSeconds } = signal ? await unlessAborted(running, signal) : await running;
-    const { store, uaProfile = "oma" } = this.#options;
+    const { store, sealingAlgorithm, uaProfile = "oma" } = this.#options;
     return createAssociation({
       reference: btid,
       serverName,
@@ -97,6 +99,7 @@ class GbaAgent implements Agent {
       lifetime: startLifetime({ clock: this.#platform.clock, seconds: lifetimeSeconds }),
       platform: this.#platform,
       ...(store ? { store } : {}),
+      ...(sealingAlgorithm === undefined ? {} : { sealingAlgorithm }),
     });
   }
 

@@ -43,6 +43,8 @@ export interface EnablerOptions {
   readonly maxAssociations?: number;
   /** Where numbers and replay state of sealed messages are kept. Default: in memory, which a restart forgets. */
   readonly store?: RecordStore;
+  /** COSE number of the algorithm of sealed messages, the devices' too. Default 10, AES-CCM-16-64-128. */
+  readonly sealingAlgorithm?: number;
   readonly audit?: Audit;
 }
 
@@ -209,7 +211,7 @@ class GbaEnabler implements Enabler {
     readonly way: Way;
   }): SecurityAssociation {
     const { btid, serverName, seconds, subject, way } = agreed;
-    const { store, uaProfile = "oma" } = this.#options;
+    const { store, sealingAlgorithm, uaProfile = "oma" } = this.#options;
     const lifetime = startLifetime({ clock: this.#platform.clock, seconds });
     const association: SecurityAssociation = createAssociation({
       reference: btid,
@@ -220,6 +222,7 @@ class GbaEnabler implements Enabler {
       lifetime,
       platform: this.#platform,
       ...(store ? { store } : {}),
+      ...(sealingAlgorithm === undefined ? {} : { sealingAlgorithm }),
       // Only now has the device proved its key: before, a stranger with a B-TID he overheard could fill our memory.
       onBound: () => this.#remember(association, subject),
       elder: () => this.#known.get(toHex(association.id)),

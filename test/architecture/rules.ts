@@ -52,7 +52,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "transports/dtls": [...rooms, "transports/udp"],
   "transports/sip": rooms,
   "transports/http": rooms,
-  "transports/cards": rooms,
+  "transports/cards": [...rooms, "web_platform.ts"],
   "transports/files": [...rooms, "web_platform.ts"],
   "transports/stores": rooms,
   "transports/trusted_party": rooms,

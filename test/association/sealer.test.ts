@@ -95,6 +95,28 @@ test("every bit of a sealed message matters, and every length", async () => {
   }
 });
 
+test("a message has one encoding: longer numbers and lengths, other orders and short contents are refused", async () => {
+  using to = await end(world(), "responder");
+  using reader = await end(world(), "responder", { algorithm: 5 });
+  const [encrypted, signed] = [file.vectors[0]!.sealed, file.vectors[7]!.sealed];
+  const refuse = async (sealed: string, from: string, changed: string) => {
+    const sealer = sealed === encrypted ? to.sealer() : reader.sealer();
+    assert.ok(sealed.includes(from), from);
+    await assert.rejects(open(sealer, fromHex(sealed.replace(from, changed))), { code: "malformed" }, changed);
+  };
+  for (const longer of ["06420000", "0640", "0646000000000000", "06580100"]) await refuse(encrypted, "064100", longer);
+  // The random bytes end in b8; the content is 12 bytes.
+  for (const head of ["580c", "59000c", "5a0000000c", "6c", "4b", "4d"]) {
+    await refuse(encrypted, "b84c80", `b8${head}80`);
+  }
+  await refuse(encrypted, encrypted.slice(encrypted.indexOf("b84c80")), "b84780cd217caa8dab");
+  await refuse(encrypted, "0448a1a2a3a4a5a6a7a8064100", "0641000448a1a2a3a4a5a6a7a8");
+  await refuse(signed, "46a201050641", "5806a201050641");
+  await refuse(signed, "46a20105064100", "47a2010506420000");
+  await refuse(signed, "4432312e35", "580432312e35");
+  await refuse(signed, "5820", "590020");
+});
+
 test("nothing is good when sent back to its author, today or after a restart", async () => {
   for (const role of ["initiator", "responder"] as const) {
     for (const algorithm of [10, 5]) {
@@ -222,7 +244,10 @@ test("the overhead is exact: the last number and the longest message reach it", 
     assert.equal(sealed.length, LONGEST_MESSAGE + sealer.overhead);
     assert.deepEqual(await open(to.sealer(), sealed), message);
     await assert.rejects(seal(sealer, message), { code: "exhausted", clause: "RFC 8613 7.2.1" });
-    await assert.rejects(open(to.sealer(), new Uint8Array(sealed.length + 1)), { code: "too-large" });
+    const longer = new Uint8Array(sealed.length + 1);
+    await assert.rejects(open(to.sealer(), longer), { code: "too-large" });
+    longer.set(sealed);
+    await assert.rejects(open(to.sealer(), longer), { code: "too-large" });
   }
 });
 
@@ -283,6 +308,10 @@ test("arguments of the wrong length are misuse, and use no number", async () => 
   assert.ok(toHex(sealed).includes("0641000a4f"), "Partial IV 0");
   assert.throws(() => to.sealer().openInto(sealed, new Uint8Array(4)), RangeError);
   assert.deepEqual(await open(to.sealer(), sealed), toUtf8("first"));
+  using signing = await end(here, "initiator", { algorithm: 5 });
+  using reading = await end(here, "responder", { algorithm: 5 });
+  const signed = await seal(signing.sealer(), toUtf8("first"));
+  assert.throws(() => reading.sealer().openInto(signed, new Uint8Array(4)), RangeError);
 });
 
 test("a failed opening disposes the key it was given", async () => {
@@ -299,6 +328,15 @@ test("a failed opening disposes the key it was given", async () => {
     RangeError,
   );
   assert.throws(() => given.byteLength, { code: "state" });
+});
+
+test("the association that a message names is found in both forms, and in nothing else", () => {
+  for (const { sealed } of file.vectors) assert.deepEqual(sealedTo(fromHex(sealed)), ASSOCIATION);
+  const good = file.vectors[0]!.sealed;
+  const beyond = "d08368" + "00".repeat(40) + "a30448" + toHex(ASSOCIATION);
+  for (const bad of ["", good.slice(0, 32), good.replace("d083", "d283"), good.replace("a30448", "a30447"), beyond]) {
+    assert.throws(() => sealedTo(fromHex(bad)), { code: "malformed" }, bad);
+  }
 });
 
 test("property: whatever bytes come, opening throws nothing but SeccfError and leaves the sealer usable", async () => {

@@ -196,6 +196,9 @@ test("restored three times from one snapshot, with a store or without, with the 
       const state = await first.state();
       here.clock.setWall(here.clock.wall() - back);
       for (const from of [...await twins(here, state, store), first]) {
+        if (from !== first) {
+          assert.ok((await from.state()).epoch > state.epoch, "a later start, whatever the clock says");
+        }
         for (let i = 0; i < 20; i++) {
           const sealed = await seal(from.sealer(), new Uint8Array([i]));
           nonces.add(sealed);

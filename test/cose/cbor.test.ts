@@ -68,22 +68,12 @@ test("RFC 8949 Appendix F: input that ends too early, goes on, or uses reserved 
 });
 
 test("a head longer than needed is refused in every major type", () => {
-  for (const major of [0, 1, 2, 3, 4, 5, 6]) {
-    for (
-      const tail of [
-        "1800",
-        "1817",
-        "190000",
-        "1900ff",
-        "1a00000000",
-        "1a0000ffff",
-        "1b0000000000000000",
-        "1b00000000ffffffff",
-      ]
-    ) {
+  const long = ["1800", "1817", "190000", "1900ff", "1a00000000", "1a0000ffff", "1b0000000000000000"];
+  for (const tail of [...long, "1b00000000ffffffff"]) {
+    for (const major of [0, 1, 2, 3, 4, 5, 6, 7]) {
       const bytes = fromHex(tail);
       bytes[0]! |= major << 5;
-      assert.throws(() => decodeCbor(concat(bytes, new Uint8Array(300))), { code: "malformed" }, toHex(bytes));
+      assert.throws(() => decodeCbor(bytes), { code: "malformed", message: "a head longer than needed" }, toHex(bytes));
     }
   }
 });

@@ -25,6 +25,13 @@ export function testRecordStore(kind: string, open: OpenStore): void {
   testCounters(check);
 }
 
+/** The version of a write that was expected to succeed. */
+async function written(writing: Promise<number | undefined>): Promise<number> {
+  const version = await writing;
+  assert.ok(version !== undefined && Number.isSafeInteger(version) && version > 0, "written");
+  return version;
+}
+
 type Check = (title: string, body: (store: RecordStore, clock: VirtualClock) => Promise<void>) => void;
 
 function testVersions(check: Check): void {
@@ -36,35 +43,58 @@ function testVersions(check: Check): void {
     assert.equal(await store.get("a"), undefined);
   });
 
-  check("a first write has version 1, each other one more, and the last value is read", async (store) => {
-    for (const version of [1, 2, 3]) {
-      assert.equal(await store.put("a", bytes(version), { expected: version - 1 }), version);
-      assert.deepEqual(await store.get("a"), { value: bytes(version), version });
+  check("each write has a version of its own, and the last value is read", async (store) => {
+    const versions = [0];
+    for (const value of [1, 2, 3]) {
+      const version = await written(store.put("a", bytes(value), { expected: versions.at(-1)! }));
+      assert.deepEqual(await store.get("a"), { value: bytes(value), version });
+      versions.push(version);
     }
+    assert.equal(new Set(versions).size, 4);
   });
 
   check("a write over another version than the one named changes nothing", async (store) => {
-    await store.put("a", bytes(1), { expected: 0 });
-    await store.put("a", bytes(2), { expected: 1 });
-    for (const expected of [0, 1, 3]) assert.equal(await store.put("a", bytes(9), { expected }), undefined);
-    for (const expected of [0, 1, 3]) assert.equal(await store.delete("a", { expected }), false);
-    assert.deepEqual(await store.get("a"), { value: bytes(2), version: 2 });
+    const first = await written(store.put("a", bytes(1), { expected: 0 }));
+    const version = await written(store.put("a", bytes(2), { expected: first }));
+    for (const expected of [0, first, version + 1]) {
+      assert.equal(await store.put("a", bytes(9), { expected }), undefined);
+      assert.equal(await store.delete("a", { expected }), false);
+    }
+    assert.deepEqual(await store.get("a"), { value: bytes(2), version });
   });
 
   check("a record that was deleted is gone, and its key can be written anew", async (store) => {
-    await store.put("a", bytes(1), { expected: 0 });
-    assert.equal(await store.delete("a", { expected: 1 }), true);
+    const first = await written(store.put("a", bytes(1), { expected: 0 }));
+    assert.equal(await store.delete("a", { expected: first }), true);
     assert.equal(await store.get("a"), undefined);
-    assert.equal(await store.delete("a", { expected: 1 }), false);
-    assert.equal(await store.put("a", bytes(2), { expected: 0 }), 1);
+    assert.equal(await store.delete("a", { expected: first }), false);
+    await written(store.put("a", bytes(2), { expected: 0 }));
   });
 
+  check(
+    "who waits with the version of a record that is gone does not hit the one in its place",
+    async (store, clock) => {
+      const deleted = await written(store.put("a", bytes(1), { expected: 0 }));
+      await store.delete("a", { expected: deleted });
+      const expired = await written(store.put("a", bytes(2), { expected: 0, ttlSeconds: 1 }));
+      await clock.advance(1000);
+      const version = await written(store.put("a", bytes(3), { expected: 0 }));
+      for (const expected of [deleted, expired]) {
+        assert.equal(await store.put("a", bytes(9), { expected }), undefined);
+        assert.equal(await store.delete("a", { expected }), false);
+      }
+      assert.deepEqual(await store.get("a"), { value: bytes(3), version });
+    },
+  );
+
   check("of many writers over one version one wins", async (store) => {
-    await store.put("a", bytes(0), { expected: 0 });
-    const writes = Array.from({ length: 20 }, (_, i) => store.put("a", bytes(i + 1), { expected: 1 }));
-    const versions = await Promise.all(writes);
-    assert.deepEqual(versions.filter((version) => version !== undefined), [2]);
-    assert.deepEqual((await store.get("a"))?.value, bytes(versions.indexOf(2) + 1));
+    const expected = await written(store.put("a", bytes(0), { expected: 0 }));
+    const versions = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => store.put("a", bytes(i + 1), { expected })),
+    );
+    const won = versions.findIndex((version) => version !== undefined);
+    assert.equal(versions.filter((version) => version !== undefined).length, 1);
+    assert.deepEqual(await store.get("a"), { value: bytes(won + 1), version: versions[won]! });
   });
 
   check("a value is the store's own: neither the writer's array nor a reader's reaches it", async (store) => {
@@ -73,7 +103,14 @@ function testVersions(check: Check): void {
     value[0] = 9;
     await writing;
     (await store.get("a"))!.value[1] = 9;
-    assert.deepEqual(await store.get("a"), { value: bytes(1, 2), version: 1 });
+    assert.deepEqual((await store.get("a"))?.value, bytes(1, 2));
+  });
+
+  check("a key that is empty, longer than 200 characters or not printable is misuse", async (store) => {
+    for (const key of ["", "x".repeat(201), "a\n", "\x7f", "ü"]) {
+      await assert.rejects(async () => await store.put(key, bytes(1), { expected: 0 }), RangeError);
+      await assert.rejects(async () => await store.reserve(key, 1), RangeError);
+    }
   });
 
   check("keys are told apart in every printable character, values may be empty or large", async (store) => {
@@ -89,11 +126,11 @@ function testVersions(check: Check): void {
 
   check("any order of reads, writes and deletes does what a map would", async (store) => {
     const key = fc.constantFrom("a", "b", "c");
-    const expected = fc.integer({ min: 0, max: 3 });
+    const fits = fc.boolean();
     const step = fc.oneof(
       fc.record({ kind: fc.constant("get" as const), key }),
-      fc.record({ kind: fc.constant("put" as const), key, expected, value: fc.uint8Array({ maxLength: 4 }) }),
-      fc.record({ kind: fc.constant("delete" as const), key, expected }),
+      fc.record({ kind: fc.constant("put" as const), key, fits, value: fc.uint8Array({ maxLength: 4 }) }),
+      fc.record({ kind: fc.constant("delete" as const), key, fits }),
     );
     let run = 0;
     await fc.assert(
@@ -105,14 +142,14 @@ function testVersions(check: Check): void {
           const name = prefix + s.key;
           if (s.kind === "get") assert.deepEqual(await store.get(name), old);
           else if (s.kind === "put") {
-            const good = (old?.version ?? 0) === s.expected;
-            const { expected } = s;
-            if (good) model.set(s.key, { value: s.value, version: expected + 1 });
-            assert.equal(await store.put(name, s.value, { expected }), good ? expected + 1 : undefined);
+            const expected = s.fits ? old?.version ?? 0 : 2 ** 40;
+            const version = await store.put(name, s.value, { expected });
+            assert.equal(version !== undefined, s.fits);
+            if (version !== undefined) model.set(s.key, { value: s.value, version });
           } else {
-            const good = old !== undefined && old.version === s.expected;
-            if (good) model.delete(s.key);
-            assert.equal(await store.delete(name, { expected: s.expected }), good);
+            const expected = s.fits && old ? old.version : 2 ** 40;
+            assert.equal(await store.delete(name, { expected }), s.fits && old !== undefined);
+            if (s.fits) model.delete(s.key);
           }
         }
       }),
@@ -125,7 +162,7 @@ function testExpiry(check: Check): void {
   check("a record is there until its time is over, and not after", async (store, clock) => {
     await store.put("a", bytes(1), { expected: 0, ttlSeconds: 10 });
     await clock.advance(9_999);
-    assert.deepEqual(await store.get("a"), { value: bytes(1), version: 1 });
+    assert.deepEqual((await store.get("a"))?.value, bytes(1));
     await clock.advance(1);
     assert.equal(await store.get("a"), undefined);
   });
@@ -133,24 +170,24 @@ function testExpiry(check: Check): void {
   check(
     "an expired record is in nobody's way: it is neither overwritten nor deleted by its version",
     async (store, clock) => {
-      await store.put("a", bytes(1), { expected: 0, ttlSeconds: 1 });
+      const expected = await written(store.put("a", bytes(1), { expected: 0, ttlSeconds: 1 }));
       await clock.advance(1000);
-      assert.equal(await store.put("a", bytes(2), { expected: 1 }), undefined);
-      assert.equal(await store.delete("a", { expected: 1 }), false);
-      assert.equal(await store.put("a", bytes(3), { expected: 0 }), 1);
+      assert.equal(await store.put("a", bytes(2), { expected }), undefined);
+      assert.equal(await store.delete("a", { expected }), false);
+      await written(store.put("a", bytes(3), { expected: 0 }));
     },
   );
 
   check("a later write sets the time anew, or takes the limit off", async (store, clock) => {
-    await store.put("a", bytes(1), { expected: 0, ttlSeconds: 1 });
-    await store.put("a", bytes(2), { expected: 1, ttlSeconds: 10 });
-    await store.put("b", bytes(1), { expected: 0, ttlSeconds: 1 });
-    await store.put("b", bytes(2), { expected: 1 });
+    const a = await written(store.put("a", bytes(1), { expected: 0, ttlSeconds: 1 }));
+    await written(store.put("a", bytes(2), { expected: a, ttlSeconds: 10 }));
+    const b = await written(store.put("b", bytes(1), { expected: 0, ttlSeconds: 1 }));
+    await written(store.put("b", bytes(2), { expected: b }));
     await clock.advance(9_000);
-    assert.equal((await store.get("a"))?.version, 2);
+    assert.deepEqual((await store.get("a"))?.value, bytes(2));
     await clock.advance(1_000);
     assert.equal(await store.get("a"), undefined);
-    assert.equal((await store.get("b"))?.version, 2);
+    assert.deepEqual((await store.get("b"))?.value, bytes(2));
   });
 
   check("a wall clock that jumps does not make a record live longer", async (store, clock) => {
@@ -187,9 +224,15 @@ function testCounters(check: Check): void {
   check("a counter and a record of one name know nothing of each other", async (store) => {
     await store.reserve("a", 3);
     assert.equal(await store.get("a"), undefined);
-    await store.put("a", bytes(1), { expected: 0 });
-    await store.delete("a", { expected: 1 });
+    await store.delete("a", { expected: await written(store.put("a", bytes(1), { expected: 0 })) });
     assert.equal(await store.reserve("a", 1), 3);
+  });
+
+  check("a block of no numbers, or less, is misuse", async (store) => {
+    for (const count of [0, -1, 1.5, Number.NaN, Infinity]) {
+      await assert.rejects(async () => await store.reserve("n", count), RangeError);
+    }
+    assert.equal(await store.reserve("n", 1), 0);
   });
 
   check("numbers that could not be told apart are never handed out", async (store) => {

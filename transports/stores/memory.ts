@@ -23,6 +23,7 @@ export function memoryStore(options: MemoryStoreOptions): RecordStore {
   const { clock, capacity = 100_000 } = options;
   const entries = new Map<string, Entry>();
   const counters = new Map<string, number>();
+  let lastVersion = 0;
 
   const live = (key: string): Entry | undefined => {
     const entry = entries.get(key);
@@ -39,6 +40,7 @@ export function memoryStore(options: MemoryStoreOptions): RecordStore {
       return Promise.resolve(entry && { value: entry.value.slice(), version: entry.version });
     },
     put(key, record, { expected, ttlSeconds }) {
+      checkKey(key);
       const entry = live(key);
       if ((entry?.version ?? 0) !== expected) return Promise.resolve(undefined);
       if (!entry && entries.size >= capacity) {
@@ -46,14 +48,17 @@ export function memoryStore(options: MemoryStoreOptions): RecordStore {
         if (entries.size >= capacity) return Promise.reject(new SeccfError("exhausted", "the store is full"));
       }
       const expiresAt = ttlSeconds === undefined ? Infinity : clock.now() + ttlSeconds * 1000;
-      entries.set(key, { value: record.slice(), version: expected + 1, expiresAt });
-      return Promise.resolve(expected + 1);
+      const version = ++lastVersion;
+      entries.set(key, { value: record.slice(), version, expiresAt });
+      return Promise.resolve(version);
     },
     delete(key, { expected }) {
       if (live(key)?.version !== expected) return Promise.resolve(false);
       return Promise.resolve(entries.delete(key));
     },
     reserve(counter, count, { atLeast = 0 } = {}) {
+      checkKey(counter);
+      if (!Number.isSafeInteger(count) || count < 1) throw new RangeError("a block is a positive number of numbers");
       const first = Math.max(counters.get(counter) ?? 0, atLeast);
       if (!Number.isSafeInteger(first + count)) return Promise.reject(new SeccfError("exhausted", "no numbers left"));
       counters.set(counter, first + count);
@@ -64,4 +69,9 @@ export function memoryStore(options: MemoryStoreOptions): RecordStore {
       return Promise.resolve();
     },
   };
+}
+
+/** RangeError unless `key` is one that every store takes: what works here must work on the others. */
+function checkKey(key: string): void {
+  if (!/^[\x20-\x7e]{1,200}$/.test(key)) throw new RangeError("a key is 1 to 200 printable ASCII characters");
 }
