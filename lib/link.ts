@@ -19,6 +19,7 @@ export interface StreamListener extends AsyncDisposable, AsyncIterable<ByteStrea
 /** One bound datagram socket and all its peers; no state per stranger. */
 export interface DatagramSocket
   extends AsyncDisposable, AsyncIterable<{ readonly bytes: Uint8Array; readonly from: string }> {
+  /** Where it is bound: `host:port`. */
   readonly local: string;
   /** May drop, as the network may. */
   send(bytes: Uint8Array, to: string): void;

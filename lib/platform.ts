@@ -10,12 +10,16 @@ export type Fetch = (request: Request) => Promise<Response>;
 
 /** What every operation that waits accepts. */
 export interface Wait {
+  /** Ends the wait: what waits throws its reason. */
   readonly signal?: AbortSignal;
 }
 
 /** Time, randomness and the way out. */
 export interface Platform {
+  /** All times and waits. */
   readonly clock: Clock;
+  /** All nonces, keys and names that nobody may guess. */
   readonly random: Random;
+  /** The way out. */
   readonly fetch: Fetch;
 }

@@ -4,6 +4,7 @@ import type { Wait } from "./platform.ts";
 
 /** A value and the version that a later write must name. */
 export interface StoredRecord {
+  /** As it was written. The bytes belong to the reader. */
   readonly value: Uint8Array;
   /**
    * A positive integer that no other write of this key ever had or will have, deleted and expired records included: who waits
@@ -14,6 +15,7 @@ export interface StoredRecord {
 
 /** Durable, atomic, shared records. Values arrive sealed. Keys are printable ASCII, at most 200 bytes. */
 export interface RecordStore extends AsyncDisposable {
+  /** The record of `key`; `undefined` if there is none, or none any more. The bytes belong to the caller. */
   get(key: string, options?: Wait): Promise<StoredRecord | undefined>;
   /** Writes only over version `expected` (0: must not exist) and returns the new version, or `undefined` if another was first. */
   put(

@@ -19,6 +19,7 @@ export interface AkaKeys {
  * RangeError. Disposing wipes what it holds; a later use throws `state`.
  */
 export interface AkaAlgorithm extends Disposable {
+  /** Which set it is. */
   readonly name: "milenage" | "tuak";
   /** MAC-A. 8 bytes, but for a TUAK told otherwise. */
   f1(rand: Uint8Array, sqn: Uint8Array, amf: Uint8Array): Uint8Array;

@@ -18,6 +18,7 @@ export interface Lifetime {
   readonly expiresAt: number;
   /** On the wall clock, milliseconds since 1970. */
   readonly expiresAtWall: number;
+  /** Whether nothing is left. */
   readonly expired: boolean;
   /** Milliseconds left by whichever clock has less, at least 0. */
   readonly left: number;

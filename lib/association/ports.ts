@@ -15,6 +15,7 @@ export type Role = "initiator" | "responder";
 
 /** Where an association's keys come from: GBA, push, AKMA, provisioned, token. A card may need seconds. */
 export interface KeyOrigin extends AsyncDisposable {
+  /** How the root was agreed. */
   readonly kind: "gba" | "gba-push" | "akma" | "provisioned" | "token";
   /** The identity this origin shows the peer for `use`: `3GPP-bootstrapping;B-TID` for GBA on TLS. At most 128 bytes. */
   identity(use: Use, hint?: Uint8Array): Uint8Array;
@@ -24,6 +25,7 @@ export interface KeyOrigin extends AsyncDisposable {
 
 /** What a handshake knows at the moment it needs a key: always the suite, on a server the peer's identity. */
 export interface KeyRequest {
+  /** What the key is for. */
   readonly use: Use;
   /** Server: as the client sent it, at most 128 bytes. Client: absent. */
   readonly identity?: Uint8Array;
@@ -35,6 +37,7 @@ export interface KeyRequest {
 
 /** An answer to a {@link KeyRequest}. */
 export interface FoundKey {
+  /** Client: what to show the server, at most 128 bytes. Server: what the client showed. */
   readonly identity: Uint8Array;
   /** Owned by whoever asked, who disposes it. */
   readonly key: SecretBytes;
@@ -44,6 +47,7 @@ export interface FoundKey {
 
 /** Answers a handshake's question, over a network if need be. `undefined`: unknown, and the peer may not learn that. */
 export interface KeySource {
+  /** Throws `key-unavailable` where it can not tell, and what its own way of asking throws. */
   find(request: KeyRequest, options: Wait): Promise<FoundKey | undefined>;
 }
 
@@ -53,8 +57,11 @@ export interface SecurityAssociation extends KeySource, AsyncDisposable {
   readonly id: Uint8Array;
   /** The name the device used for the enabler: the FQDN of every NAF_Id. */
   readonly serverName: string;
+  /** Who is at the other end. */
   readonly peer: Peer;
+  /** Which end this is. */
   readonly role: Role;
+  /** How the root was agreed. */
   readonly origin: KeyOrigin["kind"];
   /** On the monotonic clock, milliseconds. */
   readonly expiresAt: number;
@@ -77,6 +84,7 @@ export interface SecurityAssociation extends KeySource, AsyncDisposable {
 
 /** How an association was used once: what a bid-down detector compares. */
 export interface Binding {
+  /** The carrier's name: `tls`, `http`. */
   readonly carrier: string;
   /** TLS cipher suite, where there is one. */
   readonly suite?: number;
@@ -106,6 +114,7 @@ export interface Sealer extends Disposable {
    * when its delivery is not on record yet, as the first of every sender's start is not where there is a store: `ready()` waits.
    */
   openInto(sealed: Uint8Array, out: Uint8Array): number;
+  /** Resolves when both directions can go on without waiting. Throws what the store throws. */
   ready(options?: Wait): Promise<void>;
 }
 
@@ -119,12 +128,15 @@ export interface Peer {
 
 /** One piece of what the peer sent. The bytes belong to the receiver. */
 export interface Received {
+  /** One message, or where the carrier keeps no boundaries some bytes. */
   readonly payload: Uint8Array;
 }
 
 /** Protected bytes to and from one authenticated peer. Leaving a `for await` does not close it; disposing does. */
 export interface SecureChannel extends AsyncDisposable, AsyncIterable<Received> {
+  /** Whom this channel authenticated, and by what. */
   readonly peer: Peer;
+  /** What the channel belongs to. */
   readonly association: SecurityAssociation;
   /** How this channel protects; the association remembers the weakest of all. */
   readonly binding: Binding;
@@ -142,13 +154,17 @@ export interface Listener<C extends SecureChannel = SecureChannel> extends Async
 
 /** The active end of a carrier: what {@link SecurityAssociation.bind} takes. `C` is what it adds: `SipChannel`, `HttpChannel`. */
 export interface Connector<C extends SecureChannel = SecureChannel> {
+  /** What a {@link Binding} calls it. */
   readonly name: string;
+  /** Resolves with a channel whose peer has proved its key. The association stays the caller's. */
   connect(association: SecurityAssociation, options: Wait & { readonly platform: Platform }): Promise<C>;
 }
 
 /** The passive end of a carrier: what an enabler's `listen` takes. */
 export interface Acceptor<C extends SecureChannel = SecureChannel> {
+  /** What a {@link Binding} calls it. */
   readonly name: string;
+  /** Resolves when it listens; `keys` is asked in every handshake. */
   listen(keys: KeySource, options: Wait & { readonly platform: Platform }): Promise<Listener<C>>;
 }
 

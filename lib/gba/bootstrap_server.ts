@@ -41,11 +41,15 @@ import { sealKs } from "./ks_record.ts";
 export interface BootstrapServerOptions {
   /** The BSF's name: the realm on Ub and the domain of its B-TIDs, at most 84 bytes. */
   readonly name: string;
+  /** Where subscribers' vectors come from. */
   readonly centre: AuthenticationCentre;
+  /** Where challenges and Ks are kept, sealed. */
   readonly store: RecordStore;
   /** 32 bytes, the same in every process that shares the store. Copied. */
   readonly wrappingKey: SecretBytes;
+  /** Times of challenges and lifetimes. */
   readonly clock: Clock;
+  /** What no stranger may guess. */
   readonly random: Random;
   /** Default AKAv1-MD5, which every device speaks. */
   readonly algorithm?: AkaAlgorithmName;

@@ -5,7 +5,9 @@ import type { Wait } from "../platform.ts";
 
 /** Each capability is present or it is not; none returns K, Ks or a private key. */
 export interface IdentityModule extends AsyncDisposable {
+  /** What bootstrapping needs. */
   readonly aka?: AkaModule;
+  /** Keys that were put there. */
   readonly provisioned?: ProvisionedModule;
 }
 
@@ -41,6 +43,7 @@ export type AkaOutcome =
 
 /** Keys that were put there, by a factory or by device management. */
 export interface ProvisionedModule {
+  /** The names of its keys. */
   readonly identities: readonly Uint8Array[];
   /** 32 bytes, derived from the key of `identity` for `label`. */
   derive(identity: Uint8Array, label: Uint8Array, options?: Wait): Promise<SecretBytes>;

@@ -13,6 +13,7 @@ import { SeccfError } from "../error.ts";
 
 /** What happened: a verb in the past tense, to or by whom, and the code where it was a refusal. */
 export interface AuditEvent {
+  /** What happened. */
   readonly event: "authenticated" | "refused" | "key-given" | "bootstrapped" | "resynchronised" | "changed";
   /** An IMPI, a B-TID, an enabler's name: public identities alone. */
   readonly subject?: string;
@@ -24,6 +25,7 @@ export interface AuditEvent {
 
 /** An append-only record. */
 export interface Audit extends Disposable {
+  /** Appends one line, chained to the one before. */
   record(event: AuditEvent): void;
 }
 

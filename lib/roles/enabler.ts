@@ -45,6 +45,7 @@ export interface EnablerOptions {
   readonly store?: RecordStore;
   /** COSE number of the algorithm of sealed messages, the devices' too. Default 10, AES-CCM-16-64-128. */
   readonly sealingAlgorithm?: number;
+  /** Hears of who was let in and who was refused. */
   readonly audit?: Audit;
 }
 
@@ -66,7 +67,9 @@ export interface Enabler extends KeySource, AsyncDisposable {
 
 /** A sealed message, opened. */
 export interface Opened {
+  /** The message. The bytes belong to the caller. */
   readonly payload: Uint8Array;
+  /** Whose message it was, and what answers it. */
   readonly association: SecurityAssociation;
 }
 

@@ -9,6 +9,7 @@ import type { Platform, Wait } from "../platform.ts";
 
 /** Who sent a request that a handler hears. */
 export interface HttpPeer extends Peer {
+  /** What was agreed with it; it seals and binds on. */
   readonly association: SecurityAssociation;
 }
 

@@ -28,6 +28,7 @@ export interface KeyManagerOptions {
   readonly name: string;
   /** Where subscribers' vectors come from. */
   readonly centre: AuthenticationCentre;
+  /** Where everything is that a process of it knows. */
   readonly store: RecordStore;
   /** 32 bytes; what the store holds is sealed under it. Copied. */
   readonly wrappingKey: SecretBytes;

@@ -71,7 +71,9 @@ export interface Acceptor extends Disposable {
   receive(datagram: Uint8Array, from: string, now: number): void;
   /** To be called when `now` has reached `deadline`. */
   expire(now: number): void;
+  /** What is to be done next; until `undefined` after each input, or the next one throws `state`. */
   poll(): AcceptorOutput | undefined;
+  /** When to call `expire`; `undefined` while nothing is awaited. */
   readonly deadline: number | undefined;
 }
 

@@ -65,6 +65,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "web_platform.ts": ground,
   "mod.ts": [...rooms, "web_platform.ts"],
+  "ports.ts": rooms,
   "cli.ts": ["transports/console"],
 };
 

@@ -1,6 +1,13 @@
 /** HTTP as a carrier: requests that prove the association by Digest, responses that prove the enabler (TS 33.222 5.3). @module */
 
-import type { Binding, Connector, Peer, Received, SecureChannel, SecurityAssociation } from "../../lib/association/ports.ts";
+import type {
+  Binding,
+  Connector,
+  Peer,
+  Received,
+  SecureChannel,
+  SecurityAssociation,
+} from "../../lib/association/ports.ts";
 import { Queue } from "../../lib/channel/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { createApplicationClient } from "../../lib/gba/mod.ts";

@@ -9,6 +9,7 @@ import { channelSocket } from "./socket.ts";
 
 /** A `fetch` with connections of its own, to be disposed. */
 export interface HttpClient extends AsyncDisposable {
+  /** Throws `unreachable`, `closed`, `too-large`, or the reason of an aborted signal. */
   readonly fetch: Fetch;
 }
 

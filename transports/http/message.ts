@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { SeccfError } from "../../lib/error.ts";
 
 /** Bytes of a body that are read before `too-large`. */
-export const BODY_LIMIT = 1 << 20;
+export const BODY_LIMIT: number = 1 << 20;
 
 /** Header fields that speak of the hop, not of the message (RFC 9110 7.6.1): they are not passed on. */
 const HOP_BY_HOP = new Set([

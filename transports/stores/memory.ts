@@ -6,6 +6,7 @@ import type { RecordStore } from "../../lib/store.ts";
 
 /** What {@link memoryStore} takes. */
 export interface MemoryStoreOptions {
+  /** What records expire by. */
   readonly clock: Clock;
   /** How many records it holds before `put` throws `exhausted`. Default 100,000. */
   readonly capacity?: number;
