@@ -23,6 +23,7 @@ export type { SecurityAssociation } from "./lib/association/mod.ts";
 export { SecretBytes, secretFrom } from "./lib/crypto/mod.ts";
 export { type ErrorCode, SeccfError } from "./lib/error.ts";
 export type { IdentityModule } from "./lib/identity/mod.ts";
+export { type Audit, type AuditOptions, createAudit, verifyAudit } from "./lib/roles/mod.ts";
 export { webPlatform };
 
 /** A device's agent on the web platform's clock, randomness and `fetch`, unless `options` bring others. */

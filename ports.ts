@@ -43,4 +43,12 @@ export type {
   Opened,
 } from "./lib/roles/mod.ts";
 export type { RecordStore, StoredRecord } from "./lib/store.ts";
-export type * from "./lib/tls/engine.ts";
+export type {
+  Acceptor as DatagramAcceptor,
+  AcceptorOutput,
+  Answer,
+  Demand,
+  Engine,
+  Output,
+  Session,
+} from "./lib/tls/engine.ts";

@@ -8,17 +8,27 @@
 import { spawnSync } from "node:child_process";
 import { findTests, runEverywhere } from "./run_everywhere.ts";
 
-/** Program -> the Debian package that has it. */
+/** Program, or a file by its whole path -> the Debian package that has it. */
 const PEERS: Readonly<Record<string, string>> = {
   "openssl": "openssl",
   "gnutls-cli": "gnutls-bin",
   "gnutls-serv": "gnutls-bin",
   "curl": "curl",
   "osmo-auc-gen": "libosmocore-utils",
+  "pcsc_scan": "pcsc-tools",
+  "pcscd": "pcscd",
+  "/usr/lib/pcsc/drivers/serial/libifdvpcd.so": "vsmartcard-vpcd",
+  "/usr/lib/python3/dist-packages/smartcard/__init__.py": "python3-pyscard",
+  "socat": "socat",
+  "p11-kit": "p11-kit",
+  "pkcs11-tool": "opensc",
+  "softhsm2-util": "softhsm2",
+  "swtpm": "swtpm",
+  "tpm2_hmac": "tpm2-tools",
 };
 
 const present = (program: string): boolean =>
-  spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+  spawnSync("sh", ["-c", `command -v ${program} || test -f ${program}`], { stdio: "ignore" }).status === 0;
 const missing = (): string[] => Object.keys(PEERS).filter((program) => !present(program));
 
 /** Runs apt-get as root; true when it went well. */

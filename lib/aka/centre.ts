@@ -40,6 +40,7 @@ export interface AuthenticationCentre {
 
 /** One subscriber. The secrets stay the owner's; the centre copies what it needs and wipes it. */
 export interface Subscriber {
+  /** What the card has too. */
   readonly credentials: AkaCredentials;
   /** 2 bytes, the first bit of which is 0: 1 is for EPS and 5G alone (TS 33.102 Annex H). Default zeros. */
   readonly amf?: Uint8Array;
@@ -51,6 +52,7 @@ export interface CentreOptions extends SequenceProfile {
   readonly subscribers: (impi: string, options: Wait) => Subscriber | undefined | Promise<Subscriber | undefined>;
   /** Keeps the sequence numbers, one counter a subscriber. */
   readonly store: RecordStore;
+  /** Where RANDs come from. */
   readonly random: Random;
   /**
    * Sequence numbers taken from the store at a time, 1 to as many as IND has values. Default 1: every vector, of a

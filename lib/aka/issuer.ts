@@ -12,6 +12,7 @@ import { joinSqn, type SequenceProfile, slotsOf, splitSqn, SQN_LIMIT } from "./s
 
 /** What a {@link SequenceIssuer} takes. */
 export interface IssuerOptions extends SequenceProfile {
+  /** Keeps one counter a subscriber. */
   readonly store: RecordStore;
   /**
    * Numbers that one reservation takes, 1 to the number of IND's values. Default 1: a write to the store for each
@@ -36,6 +37,7 @@ export class SequenceIssuer {
   readonly #delta: number;
   readonly #blocks = new Map<string, { next: number; readonly end: number }>();
 
+  /** RangeError for a block size or an IND that makes no sense. */
   constructor(options: IssuerOptions) {
     this.#store = options.store;
     this.#indBits = options.indBits ?? 5;

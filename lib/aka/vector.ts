@@ -78,9 +78,13 @@ export function makeVector(algorithm: AkaAlgorithm, input: VectorInput): Authent
 
 /** A challenge whose MAC is right. Freshness is the caller's to judge, before anything else is used. */
 export interface VerifiedChallenge extends Disposable {
+  /** 48 bits: SEQ and IND. */
   readonly sqn: number;
+  /** 4 to 16 bytes. */
   readonly res: SecretBytes;
+  /** 16 bytes. */
   readonly ck: SecretBytes;
+  /** 16 bytes. */
   readonly ik: SecretBytes;
 }
 

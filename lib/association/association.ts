@@ -6,7 +6,20 @@ import { SeccfError } from "../error.ts";
 import type { Platform, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
 import type { Lifetime } from "./lifetime.ts";
-import type { Binding, KeyOrigin, Peer, Role, SecurityAssociation, Use } from "./ports.ts";
+import type {
+  Binding,
+  Connector,
+  FoundKey,
+  KeyOrigin,
+  KeyRequest,
+  Peer,
+  Role,
+  SealedFor,
+  Sealer,
+  SecureChannel,
+  SecurityAssociation,
+  Use,
+} from "./ports.ts";
 import { openSealing, type Sealing } from "./sealer.ts";
 import { openSnapshot, sealSnapshot } from "./snapshot.ts";
 import type { AssociationState, PurposeState } from "./snapshot_state.ts";
@@ -18,11 +31,15 @@ export interface AssociationOptions {
   readonly reference: string;
   /** The name the device used for the enabler, canonical. */
   readonly serverName: string;
+  /** Which end this is. */
   readonly role: Role;
+  /** Who is at the other end. */
   readonly peer: Peer;
   /** Disposed with the association. */
   readonly origin: KeyOrigin;
+  /** When it ends. */
   readonly lifetime: Lifetime;
+  /** What carriers and sealers run on. */
   readonly platform: Platform;
   /** Where numbers of sealed messages are reserved, and their replay state kept; without it a restart must agree anew. */
   readonly store?: RecordStore;
@@ -38,117 +55,157 @@ export interface AssociationOptions {
    * replay state are kept once. Asked at each use.
    */
   readonly elder?: () => SecurityAssociation | undefined;
-  /** What a snapshot held; its keys are taken over. */
-  readonly restored?: Pick<AssociationState, "weakest" | "sealings">;
 }
 
 /** Makes an association of what was agreed. */
 // req: SEC_CF-HLF-001
 export function createAssociation(options: AssociationOptions): SecurityAssociation {
-  const { reference, serverName, role, peer, origin, lifetime, platform, store, restored } = options;
-  const id = associationId(reference, serverName);
-  const sealings = new Map<string, Promise<Sealing>>();
-  let weakest = restored?.weakest;
-  let disposed = false;
+  return new Agreed(options);
+}
 
-  const live = () => {
-    if (disposed) throw new SeccfError("state", "the association is disposed");
-    if (lifetime.expired) throw new SeccfError("expired", "the association's lifetime is over");
-  };
+class Agreed implements SecurityAssociation {
+  readonly id: Uint8Array;
+  readonly #options: AssociationOptions;
+  /** Of a restored one: purposes that the snapshot held, with keys of their own. */
+  readonly #kept: readonly PurposeState[];
+  readonly #sealings = new Map<string, Promise<Sealing>>();
+  #weakest: Binding | undefined;
+  #disposed = false;
 
-  const openPurpose = async (purpose: string, wait: Wait): Promise<Sealing> => {
-    const state = restored?.sealings.find((sealing) => sealing.purpose === purpose);
+  /** Takes over the keys in `restored`, if there was a snapshot. */
+  constructor(options: AssociationOptions, restored?: Pick<AssociationState, "weakest" | "sealings">) {
+    this.id = associationId(options.reference, options.serverName);
+    this.#options = options;
+    this.#kept = restored?.sealings ?? [];
+    this.#weakest = restored?.weakest;
+  }
+
+  get serverName(): string {
+    return this.#options.serverName;
+  }
+
+  get peer(): Peer {
+    return this.#options.peer;
+  }
+
+  get role(): Role {
+    return this.#options.role;
+  }
+
+  get origin(): KeyOrigin["kind"] {
+    return this.#options.origin.kind;
+  }
+
+  get expiresAt(): number {
+    return this.#options.lifetime.expiresAt;
+  }
+
+  get expired(): boolean {
+    return this.#options.lifetime.expired;
+  }
+
+  get weakest(): Binding | undefined {
+    return this.#weakest;
+  }
+
+  async find({ use, hint }: KeyRequest, wait: Wait): Promise<FoundKey> {
+    this.#requireLive();
+    const { origin } = this.#options;
+    const identity = origin.identity(use, hint);
+    const key = await origin.key(use, wait);
+    return { identity, key, association: this };
+  }
+
+  async bind<C extends SecureChannel>(carrier: Connector<C>, wait: Wait = {}): Promise<C> {
+    this.#requireLive();
+    return await carrier.connect(this, { ...wait, platform: this.#options.platform });
+  }
+
+  bound(binding: Binding): void {
+    if (this.#weakest === undefined || binding.strength < this.#weakest.strength) this.#weakest = binding;
+    this.#options.onBound?.(binding);
+  }
+
+  async sealer(purpose: string, options: Wait & SealedFor = {}): Promise<Sealer> {
+    this.#requireLive();
+    const elder = this.#elder();
+    if (elder) return await elder.sealer(purpose, options);
+    const { signal, ...sealedFor } = options;
+    let opening = this.#sealings.get(purpose);
+    if (!opening) {
+      opening = this.#open(purpose, signal ? { signal } : {});
+      this.#sealings.set(purpose, opening);
+      // The next caller tries again.
+      opening.catch(() => this.#sealings.delete(purpose));
+    }
+    return (await opening).sealer(sealedFor);
+  }
+
+  async snapshot(wrappingKey: SecretBytes, wait: Wait = {}): Promise<Uint8Array> {
+    this.#requireLive();
+    const elder = this.#elder();
+    if (elder) return await elder.snapshot(wrappingKey, wait);
+    const { reference, lifetime, platform } = this.#options;
+    const { serverName, role, peer, origin, weakest } = this;
+    const sealings: PurposeState[] = [];
+    try {
+      for (const [purpose, opening] of this.#sealings) {
+        sealings.push({ purpose, ...await (await opening).state(wait) });
+      }
+      // What a snapshot held of a purpose that was not opened since is kept as it is.
+      for (const state of this.#kept) if (!this.#sealings.has(state.purpose)) sealings.push(copyOf(state));
+      const state = { reference, serverName, role, peer, origin, lifetime, sealings, ...(weakest ? { weakest } : {}) };
+      return sealSnapshot(state, wrappingKey, platform);
+    } finally {
+      for (const { key } of sealings) key[Symbol.dispose]();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const { key } of this.#kept) key[Symbol.dispose]();
+    for (const opening of this.#sealings.values()) {
+      opening.then((sealing) => sealing[Symbol.dispose](), () => undefined);
+    }
+    await this.#options.origin[Symbol.asyncDispose]();
+  }
+
+  async #open(purpose: string, wait: Wait): Promise<Sealing> {
+    const { origin, role, lifetime, platform, store, sealingAlgorithm } = this.#options;
+    const state = this.#kept.find((kept) => kept.purpose === purpose);
     const use: Use = { kind: "object", purpose };
-    const key = state ? secretSlice(state.key, 0) : await origin.key(use, wait);
     return await openSealing({
-      key,
-      associationId: id,
+      key: state ? secretSlice(state.key, 0) : await origin.key(use, wait),
+      associationId: this.id,
       role,
       use: uaIdentifier(use),
       lifetime,
       platform,
-      algorithm: state?.algorithm ?? options.sealingAlgorithm,
+      algorithm: state?.algorithm ?? sealingAlgorithm,
       store,
       state,
       ...wait,
     });
-  };
+  }
 
-  const association: SecurityAssociation = {
-    id,
-    serverName,
-    peer,
-    role,
-    origin: origin.kind,
-    expiresAt: lifetime.expiresAt,
-    get expired() {
-      return lifetime.expired;
-    },
-    get weakest() {
-      return weakest;
-    },
-    async find({ use, hint }, wait) {
-      live();
-      const identity = origin.identity(use, hint);
-      const key = await origin.key(use, wait);
-      return { identity, key, association };
-    },
-    async bind(carrier, wait = {}) {
-      live();
-      return await carrier.connect(association, { ...wait, platform });
-    },
-    bound(binding) {
-      if (weakest === undefined || binding.strength < weakest.strength) weakest = binding;
-      options.onBound?.(binding);
-    },
-    async sealer(purpose, { contentType, binding, ...wait } = {}) {
-      live();
-      const sealedFor = { ...(contentType === undefined ? {} : { contentType }), ...(binding ? { binding } : {}) };
-      const elder = options.elder?.();
-      if (elder && elder !== association) return await elder.sealer(purpose, { ...wait, ...sealedFor });
-      let opening = sealings.get(purpose);
-      if (!opening) {
-        opening = openPurpose(purpose, wait);
-        sealings.set(purpose, opening);
-        // The next caller tries again.
-        opening.catch(() => sealings.delete(purpose));
-      }
-      return (await opening).sealer(sealedFor);
-    },
-    async snapshot(wrappingKey, wait = {}) {
-      live();
-      const states: PurposeState[] = [];
-      try {
-        for (const [purpose, opening] of sealings) states.push({ purpose, ...await (await opening).state(wait) });
-        // What a snapshot held of a purpose that was not opened since is kept as it is.
-        for (const state of restored?.sealings ?? []) if (!sealings.has(state.purpose)) states.push(copyOf(state));
-        return sealSnapshot(
-          {
-            ...{ reference, serverName, role, peer, origin: origin.kind, lifetime, sealings: states },
-            ...(weakest ? { weakest } : {}),
-          },
-          wrappingKey,
-          platform,
-        );
-      } finally {
-        for (const { key } of states) key[Symbol.dispose]();
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      if (disposed) return;
-      disposed = true;
-      for (const { key } of restored?.sealings ?? []) key[Symbol.dispose]();
-      for (const opening of sealings.values()) opening.then((sealing) => sealing[Symbol.dispose](), () => undefined);
-      await origin[Symbol.asyncDispose]();
-    },
-  };
-  return association;
+  /** The older one of the same id, unless that is this. */
+  #elder(): SecurityAssociation | undefined {
+    const elder = this.#options.elder?.();
+    return elder === this ? undefined : elder;
+  }
+
+  #requireLive(): void {
+    if (this.#disposed) throw new SeccfError("state", "the association is disposed");
+    if (this.expired) throw new SeccfError("expired", "the association's lifetime is over");
+  }
 }
 
 /** What {@link restoreAssociation} takes besides the snapshot. */
 export interface RestoreOptions extends Wait {
   /** The key that {@link SecurityAssociation.snapshot} was given. */
   readonly wrappingKey: SecretBytes;
+  /** What carriers and sealers run on. */
   readonly platform: Platform;
   /** The store that the association had: it knows what was sent and received since. */
   readonly store?: RecordStore;
@@ -165,11 +222,11 @@ export async function restoreAssociation(snapshot: Uint8Array, options: RestoreO
   const wait = signal ? { signal } : {};
   const state = await openSnapshot(snapshot, wrappingKey, { clock: platform.clock, store, ...wait });
   const { reference, serverName, role, peer, lifetime } = state;
-  return createAssociation({
-    ...{ reference, serverName, role, peer, lifetime, platform, restored: state },
+  return new Agreed({
+    ...{ reference, serverName, role, peer, lifetime, platform },
     origin: options.origin ?? rootless(state.origin),
     ...(store ? { store } : {}),
-  });
+  }, state);
 }
 
 /** Stands where the root was: it has no key to give. */

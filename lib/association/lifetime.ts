@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 
 /** What a {@link Lifetime} is made from. */
 export interface LifetimeOptions {
+  /** What it is counted on. */
   readonly clock: Clock;
   /** How long from now, seconds. */
   readonly seconds: number;

@@ -106,12 +106,13 @@ export interface Sealer extends Disposable {
   readonly overhead: number;
   /**
    * Returns bytes written. Throws `exhausted` when the next block of numbers is not yet reserved, and then `ready()` waits for
-   * it; RangeError when `out` is shorter than message and {@link Sealer.overhead}.
+   * it; RangeError when `out` is shorter than message and {@link Sealer.overhead}, or lies over the message.
    */
   sealInto(message: Uint8Array, out: Uint8Array): number;
   /**
    * Returns bytes written. Throws `auth-failed`, `replayed`, `reflected`, `downgrade`, `malformed`, `too-large`; `exhausted`
    * when its delivery is not on record yet, as the first of every sender's start is not where there is a store: `ready()` waits.
+   * RangeError when `out` is shorter than the message, or lies over `sealed`.
    */
   openInto(sealed: Uint8Array, out: Uint8Array): number;
   /** Resolves when both directions can go on without waiting. Throws what the store throws. */

@@ -87,6 +87,8 @@ export async function openSealing(options: SealingOptions): Promise<Sealing> {
       ? reservedNumbers({ store, counter: `sealed/${name}`, limit: MAXIMUM_PARTIAL_IV })
       : volatileNumbers({ limit: MAXIMUM_PARTIAL_IV });
     const atLeast = Math.max(0, Math.floor(platform.clock.wall()), (state?.epoch ?? -1) + 1);
+    // Before the store learns of it: it would never give a smaller one again.
+    checkEpoch(atLeast);
     const epoch = store ? await store.reserve("sealed/epoch", 1, { ...wait, atLeast }) : atLeast;
     checkEpoch(epoch);
     await numbers.ready(wait);

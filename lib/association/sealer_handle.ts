@@ -49,6 +49,7 @@ export class Handle implements Sealer {
     this.#live();
     if (message.length > LONGEST_MESSAGE) throw new RangeError(`a message has at most ${LONGEST_MESSAGE} bytes`);
     if (out.length < message.length + this.overhead) throw new RangeError("out is shorter than message and overhead");
+    checkApart(message, out);
     const { keys, idContext, numbers } = this.#sender;
     return this.#form.write(keys, idContext, numbers.next(), message, out);
   }
@@ -59,6 +60,7 @@ export class Handle implements Sealer {
     form.read(sealed);
     const { messageLength, idContextAt } = form.found;
     if (out.length < messageLength) throw new RangeError("out is shorter than the message");
+    checkApart(sealed, out);
     const author = authorAt(sealed, idContextAt);
     if (author === this.#sender.id) this.#refuseOwn(sealed, out);
     if (author > 1) throw new SeccfError("malformed", "an author that is neither end");
@@ -87,5 +89,13 @@ export class Handle implements Sealer {
     if (length < 0) throw new SeccfError("auth-failed", "the tag is wrong");
     out.fill(0, 0, length);
     throw new SeccfError("reflected", "a message of our own");
+  }
+}
+
+/** A message shares no byte with its sealed form: writing the one's beginning would change the other, and be sealed so. */
+function checkApart(from: Uint8Array, out: Uint8Array): void {
+  if (from.buffer !== out.buffer) return;
+  if (from.byteOffset < out.byteOffset + out.length && out.byteOffset < from.byteOffset + from.length) {
+    throw new RangeError("out lies over the input");
   }
 }

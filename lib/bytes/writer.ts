@@ -1,4 +1,7 @@
-/** Collects big-endian fields for handshake-sized messages; not for the record path, which writes in place. */
+/**
+ * Collects big-endian fields for handshake-sized messages; not for the record path, which writes in place. RangeError for
+ * what does not fit its field, before anything of it is written.
+ */
 export class Writer {
   #bytes = new Uint8Array(256);
   #length = 0;
@@ -9,21 +12,19 @@ export class Writer {
   }
 
   u8(value: number): this {
-    const at = this.#grow(1);
-    this.#bytes[at] = value;
-    return this;
+    return this.#number(value, 1);
   }
 
   u16(value: number): this {
-    return this.u8(value >>> 8).u8(value & 0xff);
+    return this.#number(value, 2);
   }
 
   u24(value: number): this {
-    return this.u8(value >>> 16).u16(value & 0xffff);
+    return this.#number(value, 3);
   }
 
   u32(value: number): this {
-    return this.u16(Math.floor(value / 0x10000)).u16(value & 0xffff);
+    return this.#number(value, 4);
   }
 
   bytes(value: Uint8Array): this {
@@ -53,6 +54,15 @@ export class Writer {
   /** A copy of what was written. */
   done(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
+  }
+
+  #number(value: number, width: number): this {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
+      throw new RangeError(`a number that does not fit ${width} bytes`);
+    }
+    const at = this.#grow(width);
+    for (let i = 0; i < width; i++) this.#bytes[at + i] = value >>> (8 * (width - 1 - i));
+    return this;
   }
 
   /** Makes room and returns where it begins. Called before `#bytes` is read: growing replaces the array. */

@@ -1,20 +1,28 @@
 /** A byte stream, once both ends have proved that they know the key: the {@link SecureChannel} of TLS. @module */
 
 import type { Clock } from "../clock.ts";
+import { unlessAborted } from "../deadline.ts";
+import { SeccfError } from "../error.ts";
 import type { ByteStream } from "../link.ts";
 import type { Wait } from "../platform.ts";
 import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssociation } from "../association/ports.ts";
-import { suiteById } from "../crypto/mod.ts";
-import type { Engine, Session } from "../tls/engine.ts";
+import type { Engine } from "../tls/engine.ts";
+import type { Handshake } from "./admission.ts";
 import { Driver } from "./driver.ts";
+import { type Established, establish } from "./establish.ts";
+import { Outbox } from "./outbox.ts";
+import { Queue } from "./queue.ts";
 
 /** Limits of a channel; each has a default. */
 export interface ChannelLimits {
   /** How long a key source may take to answer. Default 5. */
   readonly keySeconds?: number;
-  /** From the start to `established`. Default 10. */
+  /** From the start to `established`. Default 10; on datagrams, which may get lost and be said again, 30. */
   readonly handshakeSeconds?: number;
-  /** Bytes held for a slow consumer before the peer is made to wait, give or take one read. Default 262,144. */
+  /**
+   * Bytes held for a slow consumer. Default 262,144. A stream's peer is then made to wait, give or take one read; of
+   * datagrams the newest are dropped.
+   */
   readonly receiveLimit?: number;
 }
 
@@ -41,7 +49,7 @@ export interface ChannelOptions extends ChannelLimits {
  */
 // req: SEC_CF-AUTH-002
 export function connectChannel(options: ChannelOptions, wait: Wait = {}): Promise<SecureChannel> {
-  return establish(createDriver(options), options, wait);
+  return startStream(options).open(wait);
 }
 
 /**
@@ -50,37 +58,52 @@ export function connectChannel(options: ChannelOptions, wait: Wait = {}): Promis
  */
 // req: SEC_CF-AUTH-001
 export function acceptChannel(options: ChannelOptions, wait: Wait = {}): Promise<SecureChannel> {
-  return establish(createDriver(options), options, wait);
+  return startStream(options).open(wait);
 }
 
 /** Starts the handshake. */
-export function createDriver(options: ChannelOptions): Driver {
-  const { keySeconds = 5, handshakeSeconds = 10, receiveLimit = 262_144 } = options;
-  return new Driver({ ...options, keySeconds, handshakeSeconds, receiveLimit });
+export function startStream(options: ChannelOptions): Handshake<SecureChannel> {
+  const { stream, keySeconds = 5, handshakeSeconds = 10, receiveLimit = 262_144 } = options;
+  const received = new Queue<Uint8Array>(receiveLimit, (chunk) => chunk.length);
+  const outbox = new Outbox(stream, (error) => driver.lose(error));
+  const driver: Driver = new Driver({
+    ...options,
+    keySeconds,
+    handshakeSeconds,
+    wire: {
+      remote: stream.remote,
+      put: (bytes) => outbox.put(bytes),
+      flushed: () => outbox.flushed(),
+      release: () => stream[Symbol.asyncDispose](),
+    },
+    intake: { push: (bytes) => void received.push(new Uint8Array(bytes)), end: (error) => received.end(error) },
+  });
+  void read(driver, stream, received);
+  return {
+    driver,
+    open: async (wait) =>
+      new StreamChannel({ driver, outbox, received, ...await establish(driver, options.carrier, wait) }),
+  };
 }
 
-/** Waits for the end of the handshake and tells the association how it was used. */
-export async function establish(
-  driver: Driver,
-  { carrier }: Pick<ChannelOptions, "carrier">,
-  { signal }: Wait,
-): Promise<SecureChannel> {
-  const abort = () => driver.abort(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+async function read(driver: Driver, stream: ByteStream, received: Queue<Uint8Array>): Promise<void> {
   try {
-    if (signal?.aborted) abort();
-    const { session, found } = await driver.agreed;
-    const binding = toBinding(carrier, session);
-    found.association.bound(binding);
-    return new StreamChannel(driver, found.association, binding);
+    for await (const bytes of stream) {
+      driver.receive(bytes);
+      await received.room();
+      if (driver.ended) return;
+    }
+    // RFC 5246 7.2.1: without close_notify nobody knows whether this was all.
+    driver.lose(new SeccfError("closed", "the stream ended without close_notify", { clause: "RFC 5246 7.2.1" }));
   } catch (error) {
-    // An association may refuse how it was bound.
-    driver.abort(error);
-    await driver.released;
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
+    driver.lose(error);
   }
+}
+
+interface Parts extends Established {
+  readonly driver: Driver;
+  readonly outbox: Outbox;
+  readonly received: Queue<Uint8Array>;
 }
 
 class StreamChannel implements SecureChannel {
@@ -88,37 +111,69 @@ class StreamChannel implements SecureChannel {
   readonly association: SecurityAssociation;
   readonly binding: Binding;
   readonly boundaries = "none";
-  readonly #driver: Driver;
+  readonly #parts: Parts;
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(driver: Driver, association: SecurityAssociation, binding: Binding) {
-    this.#driver = driver;
-    this.association = association;
-    this.binding = binding;
-    this.peer = association.peer;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.association = parts.association;
+    this.binding = parts.binding;
+    this.peer = parts.association.peer;
   }
 
-  send(payload: Uint8Array, options?: Wait): Promise<void> {
-    return this.#driver.send(payload, options);
+  /**
+   * Protects `payload` and resolves when the stream has taken all of it; calls keep their order. Throws `closed` or
+   * `expired`; with an aborted signal its reason, and then a payload that was begun ends the connection, because the
+   * rest of it can not be taken back.
+   */
+  async send(payload: Uint8Array, { signal }: Wait = {}): Promise<void> {
+    signal?.throwIfAborted();
+    const before = this.#turn;
+    let done = () => {};
+    this.#turn = Promise.all([before, new Promise<void>((resolve) => done = resolve)]);
+    try {
+      await unlessAborted(before, signal);
+      this.#parts.driver.throwUnlessOpen();
+      for (let at = 0; at < payload.length; at += PIECE) {
+        await this.#sendPiece(payload.subarray(at, at + PIECE), signal);
+      }
+    } finally {
+      done();
+    }
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
-    const chunks = this.#driver.received.iterate();
-    return {
-      async next() {
-        const { done, value } = await chunks.next();
-        return done ? { done, value: undefined } : { done: false, value: { payload: value } };
-      },
-      return: () => Promise.resolve({ done: true, value: undefined }),
-    };
+    return payloads(this.#parts.received);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#driver.close();
-    return this.#driver.released;
+    this.#parts.driver.close();
+    return this.#parts.driver.released;
+  }
+
+  async #sendPiece(piece: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const { driver, outbox } = this.#parts;
+    driver.send(piece);
+    try {
+      await unlessAborted(outbox.flushed(), signal);
+    } catch (error) {
+      if (signal?.aborted) driver.abort(new SeccfError("closed", "a send was aborted midway", { cause: error }));
+      else driver.throwUnlessOpen();
+      throw error;
+    }
   }
 }
 
-function toBinding(carrier: string, { suite }: Session): Binding {
-  // PSK alone has no forward secrecy; CBC is authentic and secret, but not by an AEAD.
-  return { carrier, suite, strength: suiteById(suite)?.legacy === false ? 2 : 1 };
+/** What a channel's iteration gives, from where the last one stopped. */
+export function payloads(received: Pick<Queue<Uint8Array>, "next">): AsyncIterator<Received, undefined> {
+  return {
+    async next() {
+      const { done, value } = await received.next();
+      return done ? { done, value: undefined } : { done: false, value: { payload: value } };
+    },
+    return: () => Promise.resolve({ done: true, value: undefined }),
+  };
 }
+
+/** Bytes protected and written at a time: one TLS record (RFC 5246 6.2.1), so that a slow peer costs no more. */
+const PIECE = 16_384;

@@ -1,31 +1,26 @@
 /**
- * The loop that joins one engine, one byte stream, one key source and one clock. It knows no roles and no TLS: what an
- * engine says it does. Everything that can end a connection comes to one place, `#end`, which leaves nothing behind.
+ * Joins one engine, one wire, one key source and one clock. It knows no roles and no TLS: what an engine says it does.
+ * Everything that can end a connection comes to one place, `#end`, which leaves nothing behind.
  *
  * @module
  */
 
 import { SeccfError } from "../error.ts";
 import type { Clock } from "../clock.ts";
-import type { ByteStream } from "../link.ts";
-import type { Wait } from "../platform.ts";
 import type { FoundKey, KeySource } from "../association/ports.ts";
 import type { Demand, Engine, Output, Session } from "../tls/engine.ts";
-import { unlessAborted } from "../deadline.ts";
 import { lookUp, requestOf } from "./key_lookup.ts";
-import { Outbox } from "./outbox.ts";
-import { Queue } from "./queue.ts";
+import type { Intake, Wire } from "./wire.ts";
 
-/** What the driver joins. It owns `engine` and `stream` from the start and disposes both. */
+/** What the driver joins. It owns `engine` and `wire` from the start and gives both back. */
 export interface DriverOptions {
   readonly engine: Engine;
-  readonly stream: ByteStream;
+  readonly wire: Wire;
+  readonly intake: Intake;
   readonly keys: KeySource;
   readonly clock: Clock;
   readonly keySeconds: number;
   readonly handshakeSeconds: number;
-  /** Received bytes held for a slow consumer before the stream is left to wait. */
-  readonly receiveLimit: number;
 }
 
 /** How far a handshake came with whom, and by which key. */
@@ -40,15 +35,12 @@ export interface Agreed {
 // req: SEC_CF-CONF-001
 // req: SEC_CF-INTE-001
 export class Driver {
-  /** What the peer sent, copied: a chunk belongs to whoever takes it out. */
-  readonly received: Queue<Uint8Array>;
   /** Settles with the end of the handshake. */
   readonly agreed: Promise<Agreed>;
-  /** Resolves when nothing of the connection is left: no alarm, no engine, no stream. Never rejects. */
+  /** Resolves when nothing of the connection is left: no alarm, no engine, no wire. Never rejects. */
   readonly released: Promise<void>;
 
   readonly #options: DriverOptions;
-  readonly #outbox: Outbox;
   /** Ends the key lookup when the connection ends first. */
   readonly #ended = new AbortController();
   #state: "handshake" | "open" | "ended" = "handshake";
@@ -61,7 +53,6 @@ export class Driver {
   #endsAt: number;
   #alarm: Disposable | undefined;
   #alarmAt = Infinity;
-  #turn: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   /** Whether what was put out last is worth a moment's wait. */
   #mayFlush = true;
@@ -71,8 +62,6 @@ export class Driver {
 
   constructor(options: DriverOptions) {
     this.#options = options;
-    this.received = new Queue(options.receiveLimit, (chunk) => chunk.length);
-    this.#outbox = new Outbox(options.stream, (error) => this.#end(error, false));
     this.#endsAt = options.clock.now() + options.handshakeSeconds * 1000;
     this.agreed = new Promise((resolve, reject) => {
       this.#resolveAgreed = resolve;
@@ -81,8 +70,22 @@ export class Driver {
     // Handled here once, so that a handshake nobody waits for any more does not end the process.
     this.agreed.catch(() => {});
     this.released = new Promise((resolve) => this.#resolveReleased = resolve);
-    this.#pump();
-    void this.#read();
+    this.pump();
+  }
+
+  /** `host:port` of the other end. */
+  get remote(): string {
+    return this.#options.wire.remote;
+  }
+
+  /** Whether it is over: what comes now is nobody's. */
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  /** Whether the end of the handshake is still to come. */
+  get shaking(): boolean {
+    return this.#state === "handshake";
   }
 
   /** Whether the handshake goes on as soon as the peer says something: it is not over, and no key source is being asked. */
@@ -95,26 +98,40 @@ export class Driver {
     return this.#identity?.slice();
   }
 
-  /**
-   * Protects `payload` and resolves when the stream has taken all of it; calls keep their order. Throws `closed` or
-   * `expired`; with an aborted signal its reason, and then a payload that was begun ends the connection, because the
-   * rest of it can not be taken back.
-   */
-  async send(payload: Uint8Array, options: Wait = {}): Promise<void> {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const before = this.#turn;
-    let done = () => {};
-    this.#turn = Promise.all([before, new Promise<void>((resolve) => done = resolve)]);
+  /** Gives the engine what came from the peer. */
+  receive(bytes: Uint8Array): void {
+    // A clock that slept may not have called the alarm yet: nothing is accepted after its time.
+    this.#expireOnTime();
+    if (this.#state === "ended") return;
+    const { engine, clock } = this.#options;
     try {
-      await unlessAborted(before, signal);
-      this.#throwUnlessOpen();
-      for (let at = 0; at < payload.length; at += PIECE) {
-        await this.#sendPiece(payload.subarray(at, at + PIECE), signal);
-      }
-    } finally {
-      done();
+      engine.receive(bytes, clock.now());
+    } catch (error) {
+      this.#end(error, false);
+      return;
     }
+    this.pump();
+  }
+
+  /**
+   * Protects one piece and puts it on the wire, now. Throws `closed` or `expired`, and what the engine says of a piece
+   * that it can not take.
+   */
+  send(piece: Uint8Array): void {
+    this.throwUnlessOpen();
+    this.#options.engine.send(piece, this.#options.clock.now());
+    this.pump();
+    // An engine that has run out of record numbers ends here, without having sent the piece.
+    this.throwUnlessOpen();
+  }
+
+  /** Throws `closed` or `expired` unless something can be sent. */
+  throwUnlessOpen(): void {
+    if (this.#state === "open") this.#expireOnTime();
+    if (this.#state === "open") return;
+    const cause = this.#failure;
+    if (cause instanceof SeccfError && (cause.code === "expired" || cause.code === "closed")) throw cause;
+    throw new SeccfError("closed", "the channel is closed", { cause });
   }
 
   /** Ends the connection with close_notify, now; before the end of the handshake, silently. */
@@ -127,59 +144,31 @@ export class Driver {
     this.#close(error, false);
   }
 
-  async #sendPiece(piece: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    this.#throwUnlessOpen();
-    this.#options.engine.send(piece, this.#options.clock.now());
-    this.#pump();
-    // An engine that has run out of record numbers ends here, without having sent the piece.
-    this.#throwUnlessOpen();
-    try {
-      await unlessAborted(this.#outbox.flushed(), signal);
-    } catch (error) {
-      if (signal?.aborted) this.abort(new SeccfError("closed", "a send was aborted midway", { cause: error }));
-      else this.#throwUnlessOpen();
-      throw error;
-    }
+  /** Ends the connection because the wire is gone, without a last word. */
+  lose(error: unknown): void {
+    this.#end(error, false);
   }
 
-  #throwUnlessOpen(): void {
-    if (this.#state === "open") this.#expireOnTime();
-    if (this.#state === "open") return;
-    const cause = this.#failure;
-    if (cause instanceof SeccfError && (cause.code === "expired" || cause.code === "closed")) throw cause;
-    throw new SeccfError("closed", "the channel is closed", { cause });
-  }
-
-  async #read(): Promise<void> {
-    const { engine, stream, clock } = this.#options;
+  /** Does all that the engine asks for: to be called after each input that it was given by others. */
+  pump(): void {
     try {
-      for await (const bytes of stream) {
-        // A clock that slept may not have called the alarm yet: nothing is accepted after its time.
-        this.#expireOnTime();
-        if (this.#ended.signal.aborted) return;
-        engine.receive(bytes, clock.now());
-        this.#pump();
-        await this.received.room();
-        if (this.#ended.signal.aborted) return;
-      }
-      // RFC 5246 7.2.1: without close_notify nobody knows whether this was all.
-      this.#end(new SeccfError("closed", "the stream ended without close_notify", { clause: "RFC 5246 7.2.1" }), false);
+      this.#pump();
     } catch (error) {
       this.#end(error, false);
     }
   }
 
-  /** Does all that the engine asks for. Its outputs are views that die at the next call, so everything is copied. */
+  /** Outputs are views that die at the engine's next call, so everything is copied by whoever takes it. */
   #pump(): void {
-    const { engine } = this.#options;
+    const { engine, wire, intake } = this.#options;
     let closed: Output & { kind: "closed" } | undefined;
     for (let output = engine.poll(); output; output = engine.poll()) {
       switch (output.kind) {
         case "transmit":
-          this.#outbox.put(output.bytes);
+          wire.put(output.bytes);
           break;
         case "data":
-          this.received.push(new Uint8Array(output.bytes));
+          intake.push(output.bytes);
           break;
         case "demand":
           void this.#answer(output.demand);
@@ -210,13 +199,19 @@ export class Driver {
     }
     this.#awaitsKey = false;
     using _key = this.#found?.key;
-    if (this.#ended.signal.aborted) return;
+    if (this.#state === "ended") return;
+    if (this.#refusal instanceof SeccfError && this.#refusal.code === "exhausted") {
+      // Not refused but out of turn: no word to a peer whose key may be right.
+      this.#close(this.#refusal, false);
+      return;
+    }
     try {
       this.#give(demand);
-      this.#pump();
     } catch (error) {
       this.#end(error, false);
+      return;
     }
+    this.pump();
   }
 
   #give(demand: Demand): void {
@@ -257,7 +252,7 @@ export class Driver {
     try {
       if (engine.deadline !== undefined && clock.now() >= engine.deadline) {
         engine.expire(clock.now());
-        this.#pump();
+        this.pump();
       }
       this.#expireOnTime();
       if (this.#state !== "ended") this.#arm();
@@ -281,7 +276,7 @@ export class Driver {
     this.#mayFlush = flush;
     try {
       this.#options.engine.close(this.#options.clock.now());
-      this.#pump();
+      this.pump();
     } finally {
       this.#end(error, flush);
     }
@@ -295,7 +290,7 @@ export class Driver {
     this.#state = "ended";
     this.#alarm?.[Symbol.dispose]();
     this.#ended.abort();
-    this.received.end(reason);
+    this.#options.intake.end(reason);
     this.#release(flush && this.#mayFlush).then(() => {
       // Only now: whoever sees a handshake fail may count on nothing being left of it.
       this.#rejectAgreed(reason ?? new SeccfError("closed", "the peer closed during the handshake"));
@@ -303,13 +298,14 @@ export class Driver {
     });
   }
 
-  /** Gives the last alert a moment to leave: a peer that does not read must not keep the stream for longer. */
+  /** Gives the last alert a moment to leave: a peer that does not read must not keep the wire for longer. */
   async #release(flush: boolean): Promise<void> {
-    const { engine, stream, clock } = this.#options;
-    if (flush) {
+    const { engine, wire, clock } = this.#options;
+    const leaving = flush ? wire.flushed() : undefined;
+    if (leaving) {
       await new Promise<void>((resolve) => {
         const limit = clock.alarm(clock.now() + FLUSH_MS, resolve);
-        this.#outbox.flushed().catch(() => {}).then(() => {
+        leaving.catch(() => {}).then(() => {
           limit[Symbol.dispose]();
           resolve();
         });
@@ -317,13 +313,11 @@ export class Driver {
     }
     engine[Symbol.dispose]();
     try {
-      await stream[Symbol.asyncDispose]();
+      await wire.release();
     } catch {
       // What is given up can not be given up any better.
     }
   }
 }
 
-/** Bytes protected and written at a time: one TLS record (RFC 5246 6.2.1), so that a slow peer costs no more. */
-const PIECE = 16_384;
 const FLUSH_MS = 1000;

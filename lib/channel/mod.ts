@@ -1,10 +1,21 @@
 /**
- * Where engine, association, time and bytes meet: drives a TLS engine over a byte stream with a key source and a
- * clock. No sockets and no protocol of its own.
+ * Where engine, association, time and bytes meet: drives a TLS engine over a byte stream, or DTLS engines over a
+ * datagram socket, with a key source and a clock. No sockets and no protocol of its own.
  *
  * @module
  */
 
-export { acceptChannels, type AcceptorLimits, type AcceptorOptions, type Refusal } from "./acceptor.ts";
-export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel } from "./channel.ts";
+export { acceptChannels, type AcceptorOptions } from "./acceptor.ts";
+export type { AcceptorLimits, Refusal } from "./admission.ts";
+export { joinAddress, splitAddress } from "./address.ts";
+export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel, payloads } from "./channel.ts";
+export {
+  acceptDatagrams,
+  type DatagramAcceptorLimits,
+  type DatagramAcceptorOptions,
+} from "./datagram_acceptor.ts";
+export { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
+export { hostOf } from "./host.ts";
+export { Inbox } from "./inbox.ts";
+export { dnsName, suiteNumbers } from "./names.ts";
 export { Queue } from "./queue.ts";

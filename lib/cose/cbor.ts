@@ -33,7 +33,8 @@ export class CborTag {
  * behind. Throws TypeError at what is not a {@link CborValue}, RangeError at a number that is not a safe integer.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const out = new Uint8Array(lengthOf(value));
+  // Behind a buffer of its own, which no engine moves.
+  const out = new Uint8Array(new ArrayBuffer(lengthOf(value)));
   write(value, out, 0);
   return out;
 }

@@ -64,7 +64,8 @@ export function openEncrypt0(bytes: Uint8Array, options: Encrypt0Options): Uint8
   const algorithm = offered(options.algorithm);
   const message = decodeEncrypt0(bytes, options);
   checkAlgorithm(message, algorithm.id, encryptionAlgorithm);
-  const out = new Uint8Array(Math.max(0, message.content.length - algorithm.tagLength));
+  // Behind a buffer of its own: JavaScriptCore moves a small array to one when a view is made of it, and leaves a copy.
+  const out = new Uint8Array(new ArrayBuffer(Math.max(0, message.content.length - algorithm.tagLength)));
   using aead = createAead(algorithm.spec, keyOf(algorithm, options.key));
   const length = aead.openInto(nonceOf(message, algorithm, options), aadOf(message, options), message.content, out);
   if (length < 0) throw new SeccfError("auth-failed", "the tag is wrong", { clause: "RFC 9052 5.3" });

@@ -12,7 +12,7 @@ import { expose, type SecretBytes } from "./secret.ts";
 
 /**
  * One keyed record protection. `header` is the 11 bytes sequence number (8), type (1), version (2); the length that
- * follows them in the MAC is added here.
+ * follows them in the MAC is added here. With encrypt-then-MAC it may be longer, as RFC 9146 5.2 has it.
  */
 export interface CbcHmac extends Disposable {
   readonly ivLength: 16;
@@ -91,7 +91,7 @@ abstract class CbcHmacBase implements CbcHmac {
 
 class EncryptThenMac extends CbcHmacBase {
   sealInto(iv: Uint8Array, header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    checkHeader(header);
+    checkHeaderAtLeast(header);
     const padded = paddedLength(plaintext.length);
     const total = 16 + padded + this.macLength;
     checkRoom(out, total);
@@ -107,7 +107,7 @@ class EncryptThenMac extends CbcHmacBase {
   }
 
   openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
-    checkHeader(header);
+    checkHeaderAtLeast(header);
     const padded = sealed.length - 16 - this.macLength;
     if (padded < 16 || padded % 16 !== 0 || padded > LONGEST) return -1;
     checkRoom(out, padded - 1);
@@ -187,6 +187,10 @@ function paddedLength(length: number): number {
 
 function checkHeader(header: Uint8Array): void {
   if (header.length !== 11) throw new RangeError("the header is 11 bytes: sequence number, type, version");
+}
+
+function checkHeaderAtLeast(header: Uint8Array): void {
+  if (header.length < 11) throw new RangeError("the header is 11 bytes at least: sequence number, type, version");
 }
 
 function checkRoom(out: Uint8Array, length: number): void {

@@ -11,7 +11,11 @@ import { loopKernel, wasmKernel } from "./sha256_kernel.ts";
 export interface Hmac extends Disposable {
   /** Bytes of the tag. */
   readonly length: number;
-  /** Writes the tag of `message` and returns its length; RangeError where `out` is shorter. With SHA-256 allocates nothing. */
+  /**
+   * Writes the tag of `message` and returns its length; RangeError where `out` is shorter. `out` may lie over `message`.
+   * With SHA-256 it allocates nothing for messages of at most 2048 bytes, where there is WebAssembly; on Bun but for the
+   * first of each length. Longer ones go to the runtime's hash, which allocates, and is faster for them.
+   */
   signInto(message: Uint8Array, out: Uint8Array): number;
   /** Whether `tag` is the whole tag of `message`, in constant time; a shortened tag never is. */
   verify(message: Uint8Array, tag: Uint8Array): boolean;

@@ -10,8 +10,7 @@ import { bytesOf, type SecretBytes, secretRoom, wipe } from "./secret.ts";
 export class HashedHmac implements Hmac {
   readonly length: number;
   readonly #tag: Uint8Array;
-  #inner: Hasher | undefined;
-  #outer: Hasher;
+  #keyed: { readonly inner: Hasher; readonly outer: Hasher } | undefined;
   #running: Hasher | undefined;
 
   constructor(hash: HashName, key: Uint8Array) {
@@ -20,16 +19,16 @@ export class HashedHmac implements Hmac {
     block.set(short);
     if (short !== key) wipe(short);
     for (let i = 0; i < block.length; i++) block[i]! ^= 0x36;
-    this.#inner = createHasher(hash).update(block);
+    const inner = createHasher(hash).update(block);
     for (let i = 0; i < block.length; i++) block[i]! ^= 0x36 ^ 0x5c;
-    this.#outer = createHasher(hash).update(block);
+    this.#keyed = { inner, outer: createHasher(hash).update(block) };
     wipe(block);
-    this.length = this.#inner.length;
+    this.length = inner.length;
     this.#tag = secretRoom(this.length);
   }
 
   signInto(message: Uint8Array, out: Uint8Array): number {
-    return this.#finish(this.#ready().clone().update(message), out);
+    return this.#finish(this.#ready().inner.clone().update(message), out);
   }
 
   verify(message: Uint8Array, tag: Uint8Array): boolean {
@@ -40,14 +39,14 @@ export class HashedHmac implements Hmac {
   }
 
   update(part: Uint8Array | SecretBytes): this {
-    const inner = this.#ready();
+    const { inner } = this.#ready();
     this.#running ??= inner.clone();
     this.#running.update(bytesOf(part));
     return this;
   }
 
   finishInto(out: Uint8Array): number {
-    const inner = this.#ready();
+    const { inner } = this.#ready();
     this.#room(out);
     const running = this.#running ?? inner.clone();
     this.#running = undefined;
@@ -56,14 +55,15 @@ export class HashedHmac implements Hmac {
 
   [Symbol.dispose](): void {
     // The runtime's hash objects cannot be wiped, only let go.
-    this.#inner = this.#running = undefined;
+    this.#keyed = this.#running = undefined;
     wipe(this.#tag);
   }
 
   #finish(inner: Hasher, out: Uint8Array): number {
     this.#room(out);
+    const { outer } = this.#ready();
     const hash = inner.digest();
-    this.#outer.clone().update(hash).digestInto(out);
+    outer.clone().update(hash).digestInto(out);
     wipe(hash);
     return this.length;
   }
@@ -72,8 +72,8 @@ export class HashedHmac implements Hmac {
     if (out.length < this.length) throw new RangeError(`needs ${this.length} bytes of room, has ${out.length}`);
   }
 
-  #ready(): Hasher {
-    if (this.#inner === undefined) throw new SeccfError("state", "the HMAC was disposed");
-    return this.#inner;
+  #ready(): { readonly inner: Hasher; readonly outer: Hasher } {
+    if (this.#keyed === undefined) throw new SeccfError("state", "the HMAC was disposed");
+    return this.#keyed;
   }
 }

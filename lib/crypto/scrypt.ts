@@ -27,12 +27,11 @@ export function scryptCostFits({ logN, r, p }: ScryptCost): boolean {
 }
 
 /**
- * `length` bytes from a passphrase and at least 8 bytes of salt. Computes in one go, with the thread to itself. RangeError
- * for a cost that does not fit its bounds or a salt that is shorter.
+ * `length` bytes from a passphrase and a salt, which has to be another for every passphrase. Computes in one go, with the
+ * thread to itself. RangeError for a cost that does not fit its bounds.
  */
 export function scryptKey(passphrase: SecretBytes, salt: Uint8Array, cost: ScryptCost, length: number): SecretBytes {
   if (!scryptCostFits(cost)) throw new RangeError("a cost of scrypt outside of its bounds");
-  if (salt.length < 8) throw new RangeError("a salt has at least 8 bytes");
   const { logN, r, p } = cost;
   const made = scrypt(expose(passphrase), salt, { N: 2 ** logN, r, p, dkLen: length });
   const out = secretRoom(length);

@@ -60,8 +60,9 @@ export class SecretBytes implements Disposable {
   }
 }
 
-/** A copy of `bytes`; the caller wipes its own array. */
+/** A copy of `bytes`; the caller wipes its own array. TypeError for anything else, text above all. */
 export function secretFrom(bytes: Uint8Array): SecretBytes {
+  checkBytes(bytes);
   return adopt(copyOf(bytes));
 }
 
@@ -75,7 +76,11 @@ export function secretRandom(length: number, random: Random): SecretBytes {
 /** A new secret with copies of `parts` in order. */
 export function secretConcat(...parts: readonly (SecretBytes | Uint8Array)[]): SecretBytes {
   let length = 0;
-  for (const part of parts) length += bytesOf(part).length;
+  for (const part of parts) {
+    const piece = bytesOf(part);
+    checkBytes(piece);
+    length += piece.length;
+  }
   const bytes = secretRoom(length);
   let at = 0;
   for (const part of parts) {
@@ -158,11 +163,16 @@ export function bytesOf(part: SecretBytes | Uint8Array): Uint8Array {
 }
 
 /**
- * Zeros to write a secret into. V8 keeps a small typed array inside its own heap and moves it, leaving copies that
- * no one can wipe; memory behind an ArrayBuffer of its own stays where it is. Not exported by this room's door.
+ * Zeros to write a secret into. An engine may keep a small typed array within its own heap, where the collector moves
+ * it and may leave a copy behind; memory behind an ArrayBuffer of its own stays where it is. Not exported by this room's door.
  */
 export function secretRoom(length: number): Uint8Array {
   return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A program without types may bring text: its characters would be copied as zeros, and be a key. */
+function checkBytes(bytes: unknown): void {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError("a secret is made of a Uint8Array");
 }
 
 /** Never `slice`: of a Buffer it would be a view of the caller's memory. */

@@ -21,8 +21,11 @@ export interface CipherSuite {
   readonly id: number;
   /** IANA's name. */
   readonly name: string;
+  /** How the premaster secret is made (RFC 4279 2). */
   readonly exchange: "psk";
+  /** The hash of the PRF and of Finished (RFC 5246 5). */
   readonly prf: "sha-256" | "sha-384";
+  /** The cipher of its records. */
   readonly protection: Protection;
   /** Used only when named. */
   readonly legacy: boolean;

@@ -39,6 +39,11 @@ export interface ApplicationClient extends Disposable {
    * another enabler, `expired`, `too-large`, and what `fetch` throws.
    */
   readonly fetch: Fetch;
+  /**
+   * As `fetch`, but `undefined` where the enabler refuses the association's proof: it has not acted on the request, and asks for
+   * a new bootstrapping (TS 24.109 5.2.5). A response without the enabler's own proof is no such refusal.
+   */
+  attempt(request: Request): Promise<Response | undefined>;
 }
 
 /** A client for one association: it is challenged once and answers until the nonce grows stale. */
@@ -48,7 +53,11 @@ export function createApplicationClient(options: ApplicationClientOptions): Appl
   const { association, bodyLimit = 1 << 20 } = options;
   let digest: DigestClient | undefined;
 
-  const exchange = async (request: Request, body: Uint8Array, client: DigestClient): Promise<Response> => {
+  const exchange = async (
+    request: Request,
+    body: Uint8Array,
+    client: DigestClient,
+  ): Promise<Response | undefined> => {
     for (let attempt = 0;; attempt++) {
       const { pathname, search } = new URL(request.url);
       const answer = client.authorize({ method: request.method, uri: pathname + search, body });
@@ -58,22 +67,29 @@ export function createApplicationClient(options: ApplicationClientOptions): Appl
       await response.body?.cancel();
       // Stale: the nonce alone was refused, and the key deserves one more.
       const fresh = readDigestChallenges(field).find((one) => one.stale && client.renew(one));
-      if (!fresh || attempt > 0) throw new SeccfError("auth-failed", "the enabler refused the association's proof");
+      if (!fresh || attempt > 0) return undefined;
     }
   };
 
+  const attempt = async (request: Request): Promise<Response | undefined> => {
+    if (new URL(request.url).hostname !== association.serverName) {
+      throw new SeccfError("wrong-realm", "a request to another host than the association's");
+    }
+    const body = await readBody(request, bodyLimit);
+    const client = digest ?? await challenged(options, request);
+    // Another request may have been challenged meanwhile: one client, one count.
+    if (digest && digest !== client) client[Symbol.dispose]();
+    digest ??= client;
+    const response = await exchange(request, body, digest);
+    if (response) association.bound({ carrier: "http", strength: 0 });
+    return response;
+  };
+
   return {
+    attempt,
     async fetch(request) {
-      if (new URL(request.url).hostname !== association.serverName) {
-        throw new SeccfError("wrong-realm", "a request to another host than the association's");
-      }
-      const body = await readBody(request, bodyLimit);
-      const client = digest ?? await challenged(options, request);
-      // Another request may have been challenged meanwhile: one client, one count.
-      if (digest && digest !== client) client[Symbol.dispose]();
-      digest ??= client;
-      const response = await exchange(request, body, digest);
-      association.bound({ carrier: "http", strength: 0 });
+      const response = await attempt(request);
+      if (!response) throw new SeccfError("auth-failed", "the enabler refused the association's proof");
       return response;
     },
     [Symbol.dispose]() {

@@ -235,6 +235,7 @@ class UbFace {
     return this.#unauthorized(nonce);
   }
 
+  /** The vector that follows a resynchronisation; an AUTS refused costs one vector more, whoever is named and whatever is wrong. */
   async #resyncVector(
     impi: string,
     rand: Uint8Array,
@@ -243,13 +244,14 @@ class UbFace {
   ): Promise<AuthenticationVector | undefined> {
     const { centre, gbaU } = this.#options;
     try {
-      return await centre.vector(impi, { ...wait, resync: { rand, auts }, gbaU: gbaU(impi) });
+      const vector = await centre.vector(impi, { ...wait, resync: { rand, auts }, gbaU: gbaU(impi) });
+      if (vector) return vector;
     } catch (error) {
       if (!(error instanceof SeccfError) || error.code !== "auth-failed") throw error;
-      // A token that is not the subscriber's costs what one for nobody costs.
-      (await centre.vector(NOBODY, wait))?.[Symbol.dispose]();
-      return undefined;
     }
+    // The response of a resynchronisation proves nothing, so a stranger gets this far with any name he likes.
+    (await centre.vector(NOBODY, wait))?.[Symbol.dispose]();
+    return undefined;
   }
 
   async #refuse(code: ErrorCode, identity: string): Promise<Response> {

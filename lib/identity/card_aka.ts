@@ -1,4 +1,4 @@
-/** AUTHENTICATE of the soft USIM: 3G, GSM and GBA contexts over one sequence array (TS 31.102 7.1, TS 33.220 G). @module */
+/** AUTHENTICATE of the soft card: 3G, GSM and GBA contexts over one sequence array (TS 31.102 7.1, TS 33.220 G). @module */
 
 import {
   type AkaAlgorithm,
@@ -13,14 +13,13 @@ import {
   type VerifiedChallenge,
   verifyChallenge,
 } from "../aka/mod.ts";
-import { concat, equal, Reader } from "../bytes/mod.ts";
-import { type SecretBytes, secretConcat, secretSlice, wipe } from "../crypto/mod.ts";
+import { concat, Reader } from "../bytes/mod.ts";
+import { type SecretBytes, secretConcat, wipe } from "../crypto/mod.ts";
 // A card's answer holds RES, and outside GBA_U CK and IK, in clear: that is what the interface is (TS 31.102 7.1.2).
 import { expose } from "../crypto/secret.ts";
 import { SeccfError } from "../error.ts";
 import type { Answer } from "./apdu.ts";
-import { decodeBootstrap, decodeNafRecord, encodeBootstrap, encodeNafRecord } from "./gba_files.ts";
-import { deriveNafKey } from "./naf_key.ts";
+import type { CardGba } from "./card_gba.ts";
 import { SW } from "./status.ts";
 
 /** What {@link CardAka} takes. */
@@ -32,8 +31,6 @@ export interface CardAkaOptions {
   readonly gbaUProfile: GbaUProfile;
   /** Service 27: Kc follows CK and IK. */
   readonly gsmAccess: boolean;
-  /** EF_GBABP and the records of EF_GBANL, written in place; absent without service 68. */
-  readonly gba: { readonly gbabp: Uint8Array; readonly gbanl: readonly Uint8Array[] } | undefined;
   /** Stores the card's state; false: it could not. */
   readonly save: () => Promise<boolean>;
 }
@@ -43,9 +40,6 @@ export class CardAka implements Disposable {
   readonly #options: CardAkaOptions;
   readonly #algorithm: AkaAlgorithm;
   readonly #sequence: SequenceArray;
-  /** Ks_int_NAF of each record of EF_GBANL, the one last used at the end. */
-  readonly #internal = new Map<number, SecretBytes>();
-  #bootstrapped: { readonly rand: Uint8Array; readonly ks: SecretBytes } | undefined;
 
   constructor(options: CardAkaOptions) {
     this.#options = options;
@@ -58,8 +52,11 @@ export class CardAka implements Disposable {
     return this.#sequence.state;
   }
 
-  /** The answer to AUTHENTICATE with this P2. Throws `malformed` for data that does not fit. */
-  async authenticate(p2: number, data: Uint8Array): Promise<Answer> {
+  /**
+   * The answer to AUTHENTICATE with this P2 in an application whose GBA is `gba`, absent without that service. Throws
+   * `malformed` for data that does not fit.
+   */
+  async authenticate(p2: number, data: Uint8Array, gba: CardGba | undefined): Promise<Answer> {
     const reader = new Reader(data);
     if (p2 === 0x80) {
       const rand = field(reader, 16);
@@ -68,28 +65,20 @@ export class CardAka implements Disposable {
     }
     if (p2 === 0x81) return await this.#umts(...challenge(reader));
     if (p2 !== 0x84) return status(SW.wrongP1P2);
-    if (!this.#options.gba) return status(SW.contextNotSupported);
+    if (!gba) return status(SW.contextNotSupported);
     const mode = reader.u8();
-    if (mode === 0xdd) return await this.#bootstrap(...challenge(reader));
+    if (mode === 0xdd) return await this.#bootstrap(gba, ...challenge(reader));
     if (mode !== 0xde) return status(SW.incorrectData);
     const [nafId, impi] = [reader.vector8(), reader.vector8()];
     reader.end();
-    return await this.#nafKey(nafId, impi);
-  }
-
-  /** Ks_int_NAF of `nafId`, as an application inside the UICC would get it; the caller's to dispose. No APDU reaches this. */
-  internalKey(nafId: Uint8Array): SecretBytes | undefined {
-    const index = this.#recordOf(nafId);
-    const key = index === undefined ? undefined : this.#internal.get(index);
-    return key && secretSlice(key, 0);
+    const external = await gba.nafKey(nafId, impi, this.#options.save);
+    if (typeof external === "number") return status(external);
+    using _external = external;
+    return { data: concat(Uint8Array.of(0xdb), behindLength(external)), sw: SW.ok };
   }
 
   [Symbol.dispose](): void {
     this.#algorithm[Symbol.dispose]();
-    this.#bootstrapped?.ks[Symbol.dispose]();
-    this.#bootstrapped = undefined;
-    for (const key of this.#internal.values()) key[Symbol.dispose]();
-    this.#internal.clear();
   }
 
   #gsm(rand: Uint8Array): Answer {
@@ -116,16 +105,11 @@ export class CardAka implements Disposable {
     return { data: concat(answer, behindLength(kc)), sw: SW.ok };
   }
 
-  async #bootstrap(rand: Uint8Array, autn: Uint8Array): Promise<Answer> {
+  async #bootstrap(gba: CardGba, rand: Uint8Array, autn: Uint8Array): Promise<Answer> {
     using verified = verifyChallenge(this.#algorithm, { rand, autn }, this.#options.gbaUProfile);
     const refused = this.#refusal(rand, verified);
     if (!verified || refused) return refused ?? status(SW.incorrectMac);
-    const { gbabp } = this.#options.gba!; // Asked for in `authenticate`.
-    this.#bootstrapped?.ks[Symbol.dispose]();
-    this.#bootstrapped = { rand: new Uint8Array(rand), ks: secretConcat(verified.ck, verified.ik) };
-    // B-TID and lifetime of the Ks that this one replaces go with it (TS 33.220 G.1).
-    const none = new Uint8Array(0);
-    gbabp.fill(0xff).set(encodeBootstrap({ rand, btid: none, lifetime: none }));
+    gba.bootstrap(rand, secretConcat(verified.ck, verified.ik));
     if (!await this.#options.save()) return status(SW.memoryProblem);
     return { data: concat(Uint8Array.of(0xdb), behindLength(verified.res)), sw: SW.ok };
   }
@@ -136,42 +120,6 @@ export class CardAka implements Disposable {
     if (this.#sequence.accept(verified.sqn)) return undefined;
     const auts = makeAuts(this.#algorithm, rand, this.#sequence.highest);
     return { data: concat(Uint8Array.of(0xdc, auts.length), auts), sw: SW.ok };
-  }
-
-  /** TS 33.220 G.2: Ks_ext_NAF goes out, Ks_int_NAF stays, EF_GBANL tells of both. */
-  async #nafKey(nafId: Uint8Array, impi: Uint8Array): Promise<Answer> {
-    const { gbabp, gbanl } = this.#options.gba!; // Asked for in `authenticate`.
-    const btid = decodeBootstrap(gbabp)?.btid;
-    if (!this.#bootstrapped || !btid?.length) return status(SW.conditionsOfUse);
-    const index = this.#recordOf(nafId) ?? this.#freeRecord();
-    const record = encodeNafRecord({ nafId, btid }, gbanl[index]!.length);
-    if (!record) return status(SW.noMemory);
-    gbanl[index]!.set(record);
-    if (!await this.#options.save()) return status(SW.memoryProblem);
-    const { rand, ks } = this.#bootstrapped;
-    this.#internal.get(index)?.[Symbol.dispose]();
-    this.#internal.delete(index);
-    this.#internal.set(index, deriveNafKey(ks, { label: "gba-u", rand, impi, nafId }));
-    using external = deriveNafKey(ks, { label: "gba-me", rand, impi, nafId });
-    return { data: concat(Uint8Array.of(0xdb), behindLength(external)), sw: SW.ok };
-  }
-
-  #recordOf(nafId: Uint8Array): number | undefined {
-    const index = (this.#options.gba?.gbanl ?? []).findIndex((record) => {
-      const found = decodeNafRecord(record);
-      return found !== undefined && equal(found.nafId, nafId);
-    });
-    return index < 0 ? undefined : index;
-  }
-
-  /** An empty record, else one without a key since the card was started, else the one used least recently. */
-  #freeRecord(): number {
-    const { gbanl } = this.#options.gba!; // Asked for in `authenticate`.
-    const empty = gbanl.findIndex((record) => decodeNafRecord(record) === undefined);
-    if (empty >= 0) return empty;
-    const keyless = gbanl.findIndex((_, index) => !this.#internal.has(index));
-    if (keyless >= 0) return keyless;
-    return this.#internal.keys().next().value ?? 0;
   }
 }
 

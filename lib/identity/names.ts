@@ -15,6 +15,17 @@ export function bsfNameOf(imsi: string, mncLength: MncLength): string {
   return `bsf.${networkOf(imsi, mncLength)}.pub.3gppnetwork.org`;
 }
 
+/**
+ * The Key Manager's name for a private identity (TS 23.003 16.2): `bsf.` before its domain; within `3gppnetwork.org`
+ * `pub` comes before that, and a leading `ims` goes. RangeError unless `impi` is a NAI.
+ */
+export function bsfNameOfImpi(impi: string): string {
+  const domain = /^[^@]+@([A-Za-z0-9.-]+)$/.exec(impi)?.[1]?.toLowerCase();
+  if (domain === undefined) throw new RangeError("a private identity is user@domain");
+  const network = /^(?:ims\.)?(.+)\.3gppnetwork\.org$/.exec(domain)?.[1];
+  return network === undefined ? `bsf.${domain}` : `bsf.${network.replace(/\.pub$/, "")}.pub.3gppnetwork.org`;
+}
+
 /** The digits in EF_IMSI: a length, then nibbles, low one first, the first of them parity. Throws `malformed`. */
 export function decodeImsi(file: Uint8Array): string {
   const length = file[0] ?? 0;

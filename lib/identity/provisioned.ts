@@ -1,6 +1,6 @@
 /** Keys that were put into a module by a factory or by device management, and what is derived from them. @module */
 
-import { equal, toUtf8 } from "../bytes/mod.ts";
+import { equal, toUtf8, Writer } from "../bytes/mod.ts";
 import { kdf3gpp, type SecretBytes, secretSlice } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { ProvisionedModule } from "./ports.ts";
@@ -18,7 +18,16 @@ export interface ProvisionedKey {
  */
 // req: SEC_CF-KEM-001
 export function deriveProvisioned(key: SecretBytes, label: Uint8Array): SecretBytes {
-  return kdf3gpp(key, 0xfe, OURS, label);
+  return kdf3gpp(key, OUR_FC, OURS, label);
+}
+
+/**
+ * What {@link deriveProvisioned} computes HMAC-SHA-256 of, S of TS 33.220 B.2, for a token that computes it under a key which
+ * stays inside. A label of more than 65535 bytes is a RangeError.
+ */
+export function provisionedInput(label: Uint8Array): Uint8Array {
+  if (label.length > 0xffff) throw new RangeError(`a label of ${label.length} bytes, at most 65535`);
+  return new Writer().u8(OUR_FC).bytes(OURS).u16(OURS.length).bytes(label).u16(label.length).done();
 }
 
 /** A {@link ProvisionedModule} in memory, with copies of `keys`, which disposing wipes. An identity named twice is a RangeError. */
@@ -52,3 +61,4 @@ export class ProvisionedKeys implements ProvisionedModule, Disposable {
 }
 
 const OURS = toUtf8("seccf-provisioned");
+const OUR_FC = 0xfe;

@@ -7,10 +7,12 @@
  */
 
 import { type AkaCredentials, gbaUFromMemory, type GbaUProfile, type SequenceProfile } from "../aka/mod.ts";
+import { fromHex } from "../bytes/mod.ts";
 import { type SecretBytes, wipe } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type Answer, type Command, decodeCommand } from "./apdu.ts";
 import { CardAka } from "./card_aka.ts";
+import { APPLICATION_FILES } from "./card_application.ts";
 import {
   type Access,
   describe,
@@ -20,10 +22,12 @@ import {
   selectByFid,
   selectByPath,
   type Selected,
+  selectNothing,
 } from "./card_files.ts";
+import { CardGba } from "./card_gba.ts";
 import { answerBytes, CardOutput } from "./card_output.ts";
 import { CardPin, PIN_TRIES } from "./card_pin.ts";
-import { usimTree } from "./card_tree.ts";
+import { cardTree, type FurtherFiles, type IsimProfile, type IsimTreeOptions } from "./card_tree.ts";
 import type { MncLength } from "./names.ts";
 import type { ApduChannel } from "./ports.ts";
 import { SW } from "./status.ts";
@@ -38,6 +42,8 @@ export interface SoftUsimState {
   readonly gbabp: Uint8Array;
   /** The records of EF_GBANL. */
   readonly gbanl: readonly Uint8Array[];
+  /** The same of the ISIM, if there is one. */
+  readonly isim?: Pick<SoftUsimState, "gbabp" | "gbanl">;
 }
 
 /** What {@link softUsim} takes. */
@@ -52,6 +58,10 @@ export interface SoftUsimOptions {
   readonly pin?: SecretBytes;
   /** Numbers of the services in EF_UST (TS 31.102 4.2.8). Default 27 and 38 (GSM access and context), 68 (GBA). */
   readonly services?: readonly number[];
+  /** The card's second application, with the same key and sequence numbers. Default: it has none. */
+  readonly isim?: IsimProfile;
+  /** Files besides, such as a PKCS#15 application. Written in place: the caller stores their bytes in `save`. */
+  readonly files?: FurtherFiles;
   readonly sequence?: SequenceProfile;
   /** The rules of GBA_U. Default {@link gbaUFromMemory}. */
   readonly gbaUProfile?: GbaUProfile;
@@ -68,7 +78,9 @@ export interface SoftUsim extends AsyncDisposable {
   /** Resets the card (PIN to be verified, master file selected) and gives the channel to it; an earlier one is `closed`. */
   connect(): ApduChannel;
   readonly state: SoftUsimState;
-  /** Ks_int_NAF, as an application inside the UICC would use it; the caller's to dispose. No command reads it. */
+  /** Answer to reset (ISO 7816-3), of the protocol that the card speaks. */
+  readonly atr: Uint8Array;
+  /** Ks_int_NAF of the USIM, as an application inside the UICC would use it; the caller's to dispose. No command reads it. */
   internalKey(nafId: Uint8Array): SecretBytes | undefined;
 }
 
@@ -80,8 +92,8 @@ export function softUsim(options: SoftUsimOptions): SoftUsim {
 class Card implements SoftUsim {
   readonly #options: SoftUsimOptions;
   readonly #tree: FileTree;
-  readonly #gbabp: Uint8Array;
-  readonly #gbanl: readonly Uint8Array[];
+  /** By application, in the tree's order: what GBA left in it. */
+  readonly #gba: readonly CardGba[];
   readonly #pin: CardPin;
   readonly #aka: CardAka;
   #selected: Selected;
@@ -93,11 +105,20 @@ class Card implements SoftUsim {
     const { state, services = DEFAULT_SERVICES } = options;
     this.#options = options;
     this.#output = new CardOutput(options.protocol ?? "T=1");
-    this.#gbabp = fileOf(state?.gbabp, GBABP_LENGTH);
-    this.#gbanl = Array.from({ length: GBANL_RECORDS }, (_, i) => fileOf(state?.gbanl[i], GBANL_LENGTH));
-    const gba = services.includes(68) ? { gbabp: this.#gbabp, gbanl: this.#gbanl } : undefined;
-    this.#tree = usimTree({ imsi: options.imsi, mncLength: options.mncLength ?? 2, services, gba });
-    this.#selected = { directory: this.#tree.mf, file: undefined };
+    const usim = gbaOf(state);
+    const isim = gbaOf(state?.isim);
+    this.#gba = [usim, isim];
+    this.#tree = cardTree(
+      {
+        imsi: options.imsi,
+        mncLength: options.mncLength ?? 2,
+        services,
+        gba: services.includes(APPLICATION_FILES.usim.gbaService) ? usim : undefined,
+      },
+      options.isim && isimTree(options.isim, isim),
+      options.files,
+    );
+    this.#selected = selectNothing(this.#tree);
     this.#pin = new CardPin(options.pin, state?.pinTries ?? PIN_TRIES);
     this.#aka = new CardAka({
       credentials: options.credentials,
@@ -105,18 +126,25 @@ class Card implements SoftUsim {
       state: state?.sequence,
       gbaUProfile: options.gbaUProfile ?? gbaUFromMemory,
       gsmAccess: services.includes(27),
-      gba,
       save: () => this.#save(),
     });
   }
 
   get state(): SoftUsimState {
+    const [usim, isim] = this.#gba.map(({ gbabp, gbanl }) => ({
+      gbabp: gbabp.slice(),
+      gbanl: gbanl.map((record) => record.slice()),
+    }));
     return {
       sequence: this.#aka.sequence,
       pinTries: this.#pin.tries,
-      gbabp: this.#gbabp.slice(),
-      gbanl: this.#gbanl.map((record) => record.slice()),
+      ...usim!, // Both are always there.
+      ...(this.#options.isim ? { isim: isim! } : {}),
     };
+  }
+
+  get atr(): Uint8Array {
+    return (this.#options.protocol === "T=0" ? ATR_T0 : ATR_T1).slice();
   }
 
   connect(): ApduChannel {
@@ -144,7 +172,7 @@ class Card implements SoftUsim {
   }
 
   internalKey(nafId: Uint8Array): SecretBytes | undefined {
-    return this.#aka.internalKey(nafId);
+    return this.#gba[0]!.internalKey(nafId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,11 +181,12 @@ class Card implements SoftUsim {
     this.#reset();
     this.#pin[Symbol.dispose]();
     this.#aka[Symbol.dispose]();
+    for (const gba of this.#gba) gba[Symbol.dispose]();
   }
 
   #reset(): void {
     this.#pin.reset();
-    this.#selected = { directory: this.#tree.mf, file: undefined };
+    this.#selected = selectNothing(this.#tree);
     this.#output.clear();
   }
 
@@ -203,10 +232,10 @@ class Card implements SoftUsim {
     if (p2 !== 0x04 && p2 !== 0x0c) return status(SW.wrongP1P2);
     let found: Selected | undefined;
     if (p1 === 0x04) found = selectByAid(this.#tree, data);
-    else if (p1 === 0x08) found = selectByPath(this.#tree, data);
+    else if (p1 === 0x08) found = selectByPath(this.#tree, this.#selected, data);
     else if (p1 !== 0x00) return status(SW.wrongP1P2);
     else if (data.length !== 2) return status(SW.wrongLength);
-    else found = selectByFid(this.#tree, this.#selected.directory, data[0]! * 256 + data[1]!);
+    else found = selectByFid(this.#tree, this.#selected, data[0]! * 256 + data[1]!);
     if (!found) return status(SW.fileNotFound);
     this.#selected = found;
     return p2 === 0x04 ? { data: describe(found), sw: SW.ok } : status(SW.ok);
@@ -265,10 +294,13 @@ class Card implements SoftUsim {
   }
 
   async #authenticate({ p2, data }: Parts): Promise<Answer> {
-    if (this.#selected.directory !== this.#tree.adf) return status(SW.conditionsOfUse);
+    const index = this.#tree.applications.indexOf(this.#selected.directory);
+    if (index < 0 || index > (this.#options.isim ? 1 : 0)) return status(SW.conditionsOfUse);
+    const { gbabp } = index === 0 ? APPLICATION_FILES.usim : APPLICATION_FILES.isim;
+    const hasGba = this.#selected.directory.files.some(({ fid }) => fid === gbabp);
     if (!this.#pin.open) return status(SW.securityStatus);
     try {
-      return await this.#aka.authenticate(p2, data);
+      return await this.#aka.authenticate(p2, data, hasGba ? this.#gba[index] : undefined);
     } catch (error) {
       if (error instanceof SeccfError && error.code === "malformed") return status(SW.incorrectData);
       throw error;
@@ -301,6 +333,17 @@ class Card implements SoftUsim {
 
 type Parts = Required<Omit<Command, "le">>;
 
+function gbaOf(state: SoftUsimState["isim"]): CardGba {
+  const gbanl = Array.from({ length: GBANL_RECORDS }, (_, i) => fileOf(state?.gbanl[i], GBANL_LENGTH));
+  return new CardGba(fileOf(state?.gbabp, GBABP_LENGTH), gbanl);
+}
+
+function isimTree(profile: IsimProfile, gba: CardGba): IsimTreeOptions {
+  const { gbaService } = APPLICATION_FILES.isim;
+  const { services = [gbaService] } = profile;
+  return { ...profile, services, gba: services.includes(gbaService) ? gba : undefined };
+}
+
 function fileOf(stored: Uint8Array | undefined, length: number): Uint8Array {
   if (stored && stored.length !== length) throw new RangeError(`a file of ${length} bytes`);
   return stored ? new Uint8Array(stored) : new Uint8Array(length).fill(0xff);
@@ -317,3 +360,6 @@ const GBABP_LENGTH = 255;
 const GBANL_RECORDS = 4;
 /** One short APDU reads a record. */
 const GBANL_LENGTH = 255;
+/** Selection by DF name, EF_DIR and records of it (compact TLV 31), a name of ours (6x); T=1 ends with its check byte (ISO 7816-3 8.2.5). */
+const ATR_T0: Uint8Array = fromHex("3b098031e0657365636366");
+const ATR_T1: Uint8Array = fromHex("3b89018031e0657365636366cc");

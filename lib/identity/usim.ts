@@ -1,20 +1,22 @@
 /**
- * A USIM behind an `ApduChannel` as an identity module: who it is, answers to challenges, keys of uses (TS 33.220 4
+ * A USIM or ISIM behind an `ApduChannel` as an identity module: who it is, answers to challenges, keys of uses (TS 33.220 4
  * and 5). In GBA_ME the bootstrapped Ks lives here, in GBA_U in the card.
  *
  * @module
  */
 
-import { fromHex, fromUtf8, toUtf8 } from "../bytes/mod.ts";
+import { fromUtf8, toUtf8 } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
 import { hmacSecret, secretBase64, type SecretBytes, secretConcat } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
+import { APPLICATION_FILES, type ApplicationFiles, type ApplicationKind, hasService } from "./card_application.ts";
+import { readSubscriber, type SubscriberOptions } from "./card_subscriber.ts";
 import { decodeBootstrap, encodeBootstrap } from "./gba_files.ts";
 import { deriveNafKey } from "./naf_key.ts";
-import { decodeImsi, decodeMncLength, impiOf, type MncLength } from "./names.ts";
+import { bsfNameOfImpi } from "./names.ts";
 import type { AkaModule, AkaOutcome, ApduChannel, IdentityModule } from "./ports.ts";
-import { FID, UsimCard } from "./usim_card.ts";
+import { UsimCard } from "./usim_card.ts";
 
 /** Where Ks lives, and what that takes. */
 export type GbaMode =
@@ -24,44 +26,50 @@ export type GbaMode =
   | { readonly mode: "gba-u"; readonly clock: Clock };
 
 /** What {@link usimIdentity} takes. */
-export type UsimOptions = Wait & GbaMode & {
-  /** 4 to 8 digits in ASCII; the caller's, used while the module is opened. Needed only if the card wants it. */
-  readonly pin?: SecretBytes;
-  /** Present the PIN even when it is the card's last try. Default false: a wrong one would block the card. */
-  readonly lastTry?: boolean;
-  /** For a card whose EF_AD does not say it. */
-  readonly mncLength?: MncLength;
-  /** The private identity. Default: made of the IMSI (TS 23.003 13.3). */
-  readonly impi?: string;
-};
+export type UsimOptions = SubscriberOptions & GbaMode;
+
+/** A card's subscriber. */
+export interface CardIdentity extends IdentityModule {
+  readonly aka: AkaModule;
+  /** Whose keys answer. */
+  readonly application: ApplicationKind;
+  /** The Key Manager's name that follows from the private identity (TS 23.003 16.2); RangeError if that was set to what is no NAI. */
+  readonly keyManager: string;
+}
 
 /**
- * Opens the USIM behind `channel`, which from here on is the module's to dispose, also when this throws:
+ * Opens the ISIM or USIM behind `channel`, which from here on is the module's to dispose, also when this throws:
  * `pin-required`, `pin-blocked`, `unsupported` for GBA_U on a card without it, `identity-unavailable`, `malformed`,
  * or what the channel throws.
  */
 // req: SEC_CF-SEC-001
-export async function usimIdentity(channel: ApduChannel, options: UsimOptions = {}): Promise<IdentityModule> {
+export async function usimIdentity(channel: ApduChannel, options: UsimOptions = {}): Promise<CardIdentity> {
   try {
     const card = new UsimCard(channel);
-    await card.selectApplication(USIM_AID, options);
-    const imsi = await readImsi(card, options);
-    const impi = options.impi ?? impiOf(imsi, options.mncLength ?? await readMncLength(card, options));
-    const keys = options.mode === "gba-u" ? await CardKeys.open(card, impi, options) : new TerminalKeys(card, impi);
-    return new UsimIdentity(channel, new UsimAka(impi, keys));
+    const { application, impi } = await readSubscriber(card, options);
+    const keys = options.mode === "gba-u"
+      ? await CardKeys.open(card, APPLICATION_FILES[application], impi, options)
+      : new TerminalKeys(card, impi);
+    return new UsimIdentity(channel, application, new UsimAka(impi, keys));
   } catch (error) {
     await channel[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-class UsimIdentity implements IdentityModule {
+class UsimIdentity implements CardIdentity {
   readonly aka: UsimAka;
+  readonly application: ApplicationKind;
   readonly #channel: ApduChannel;
 
-  constructor(channel: ApduChannel, aka: UsimAka) {
+  constructor(channel: ApduChannel, application: ApplicationKind, aka: UsimAka) {
     this.#channel = channel;
+    this.application = application;
     this.aka = aka;
+  }
+
+  get keyManager(): string {
+    return bsfNameOfImpi(this.aka.impi);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,25 +177,40 @@ class TerminalKeys implements Disposable {
 // req: SEC_CF-SEC-002
 class CardKeys implements Disposable {
   readonly #card: UsimCard;
+  readonly #files: ApplicationFiles;
   readonly #impi: Uint8Array;
   readonly #clock: Clock;
   #pending: Uint8Array | undefined;
   #kept: string | undefined;
 
-  private constructor(card: UsimCard, impi: string, clock: Clock, kept: string | undefined) {
+  private constructor(
+    card: UsimCard,
+    files: ApplicationFiles,
+    impi: string,
+    clock: Clock,
+    kept: string | undefined,
+  ) {
     this.#card = card;
+    this.#files = files;
     this.#impi = toUtf8(impi.normalize("NFKC"));
     this.#clock = clock;
     this.#kept = kept;
   }
 
   /** What an earlier process left in the card is still good: EF_GBABP says what it was. */
-  static async open(card: UsimCard, impi: string, options: Wait & { readonly clock: Clock }): Promise<CardKeys> {
-    const services = await card.readBinary(FID.ust, options);
-    if (!((services[8] ?? 0) & 0x08)) {
-      throw new SeccfError("unsupported", "the card has no GBA (service 68)", { clause: "TS 31.102 4.2.8" });
+  static async open(
+    card: UsimCard,
+    files: ApplicationFiles,
+    impi: string,
+    options: Wait & { readonly clock: Clock },
+  ): Promise<CardKeys> {
+    const { services, gbaService, gbabp } = files;
+    if (!hasService(await card.readBinary(services, options), gbaService)) {
+      throw new SeccfError("unsupported", `the card has no GBA (service ${gbaService})`, {
+        clause: gbabp === APPLICATION_FILES.isim.gbabp ? "TS 31.103 4.2.7" : "TS 31.102 4.2.8",
+      });
     }
-    return new CardKeys(card, impi, options.clock, keptBtid(await card.readBinary(FID.gbabp, options)));
+    return new CardKeys(card, files, impi, options.clock, keptBtid(await card.readBinary(gbabp, options)));
   }
 
   async answer(rand: Uint8Array, autn: Uint8Array, scheme: "akav1" | "akav2", options: Wait): Promise<AkaOutcome> {
@@ -217,7 +240,7 @@ class CardKeys implements Disposable {
     const end = new Date(this.#clock.wall() + lifetimeSeconds * 1000);
     const lifetime = toUtf8(end.toISOString().replace(/\.\d+Z$/, "Z"));
     const content = encodeBootstrap({ rand: this.#pending, btid: toUtf8(btid), lifetime });
-    await this.#card.updateBinary(FID.gbabp, content, options);
+    await this.#card.updateBinary(this.#files.gbabp, content, options);
     this.#kept = btid;
     this.#pending = undefined;
   }
@@ -230,35 +253,6 @@ class CardKeys implements Disposable {
   [Symbol.dispose](): void {
     this.#pending = this.#kept = undefined;
   }
-}
-
-/** The IMSI, which cards give behind the PIN: only a card that refuses it is asked to take one. */
-async function readImsi(card: UsimCard, options: UsimOptions): Promise<string> {
-  try {
-    return decodeImsi(await card.readBinary(FID.imsi, options));
-  } catch (error) {
-    if (!(error instanceof SeccfError && error.code === "pin-required")) throw error;
-  }
-  await presentPin(card, options);
-  return decodeImsi(await card.readBinary(FID.imsi, options));
-}
-
-async function presentPin(card: UsimCard, options: UsimOptions): Promise<void> {
-  const tries = await card.pinTries(options);
-  if (tries === 0) throw new SeccfError("pin-blocked", "the card's PIN is blocked");
-  if (!options.pin) throw new SeccfError("pin-required", `the card wants its PIN, ${tries ?? "unknown"} tries left`);
-  if (tries === 1 && !options.lastTry) {
-    throw new SeccfError("pin-required", "the card's PIN has one try left, which is not taken unasked");
-  }
-  await card.verifyPin(options.pin, options);
-}
-
-async function readMncLength(card: UsimCard, options: UsimOptions): Promise<MncLength> {
-  const mncLength = decodeMncLength(await card.readBinary(FID.ad, options));
-  if (mncLength !== undefined) return mncLength;
-  throw new SeccfError("identity-unavailable", "the card does not say how long its network code is: set mncLength", {
-    clause: "TS 31.102 4.2.18",
-  });
 }
 
 /** A PIN that was blocked since the module was opened is an outcome of AKA, not a fault of the call. */
@@ -303,6 +297,3 @@ function nothingToKeep(): SeccfError {
 function notKept(): SeccfError {
   return new SeccfError("expired", "this bootstrapping is not the one kept");
 }
-
-/** 3GPP's registered identifier and the USIM's application code (TS 101 220); the rest differs from card to card. */
-const USIM_AID = fromHex("a0000000871002");

@@ -1,26 +1,27 @@
-/** What a terminal asks of a UICC with a USIM: applications, files, the PIN, AUTHENTICATE (TS 31.102 5 to 7). @module */
+/** What a terminal asks of a UICC with a USIM or an ISIM: applications, files, the PIN, AUTHENTICATE (TS 31.102 5 to 7, TS 31.103 7). @module */
 
-import { concat, equal, Reader } from "../bytes/mod.ts";
+import { concat, Reader } from "../bytes/mod.ts";
 import { type SecretBytes, secretFrom, wipe } from "../crypto/mod.ts";
 // The PIN goes to the card in clear: there is no other way to verify it (TS 102 221 11.1.9).
 import { expose } from "../crypto/secret.ts";
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
 import { type Answer, type Command, exchange } from "./apdu.ts";
+import { type CardApplication, decodeDirectoryRecord } from "./card_application.ts";
 import type { ApduChannel } from "./ports.ts";
 import { statusError, SW, triesLeft } from "./status.ts";
-import { readTlvs } from "./tlv.ts";
 
-/** File identifiers (TS 102 221 13, TS 31.102 4.2). */
+/** File identifiers that do not depend on the application, or exist in one alone (TS 102 221 13, TS 31.102 4.2, TS 31.103 4.2). */
 export const FID = {
   mf: 0x3f00,
+  iccid: 0x2fe2,
   dir: 0x2f00,
   adf: 0x7fff,
   imsi: 0x6f07,
   ad: 0x6fad,
-  ust: 0x6f38,
-  gbabp: 0x6fd6,
-  gbanl: 0x6fda,
+  impi: 0x6f02,
+  domain: 0x6f03,
+  impu: 0x6f04,
 } as const;
 
 /** What AUTHENTICATE in the 3G context answers. The secrets are the caller's. */
@@ -43,21 +44,37 @@ export class UsimCard {
     this.#channel = channel;
   }
 
-  /** Selects the first application in EF_DIR whose AID begins with `prefix`; `identity-unavailable` if there is none. */
-  async selectApplication(prefix: Uint8Array, options?: Wait): Promise<void> {
+  /** What EF_DIR names, in its order. Empty and unreadable records are passed over. */
+  async applications(options?: Wait): Promise<CardApplication[]> {
     await this.#select(0x00, fidBytes(FID.mf), "SELECT MF", options);
-    await this.#select(0x00, fidBytes(FID.dir), "SELECT EF_DIR", options);
-    for (let record = 1; record <= DIRECTORY_RECORDS; record++) {
+    const records = await this.readRecords(FID.dir, options);
+    return records.map(decodeDirectoryRecord).filter((application) => application !== undefined);
+  }
+
+  /** Makes an application the current one. */
+  async select({ aid }: CardApplication, options?: Wait): Promise<void> {
+    await this.#select(0x04, aid, "SELECT of the application", options);
+  }
+
+  /** EF_ICCID, which names the card itself and is open to everybody; `undefined` on a card without it. Selects the master file. */
+  async iccid(options?: Wait): Promise<Uint8Array | undefined> {
+    await this.#select(0x00, fidBytes(FID.mf), "SELECT MF", options);
+    const { sw } = await this.#send({ ins: 0xa4, p1: 0, p2: 0x04, data: fidBytes(FID.iccid), le: 256 }, options);
+    if (sw === SW.fileNotFound) return undefined;
+    return await this.readBinary(FID.iccid, options);
+  }
+
+  /** All records of a linear file beneath the current directory, {@link MOST_RECORDS} at most. */
+  async readRecords(fid: number, options?: Wait): Promise<Uint8Array[]> {
+    await this.#select(0x00, fidBytes(fid), "SELECT of a file", options);
+    const records: Uint8Array[] = [];
+    for (let record = 1; record <= MOST_RECORDS; record++) {
       const { data, sw } = await this.#send({ ins: 0xb2, p1: record, p2: 0x04, le: 256 }, options);
       if (sw === SW.recordNotFound) break;
-      if (sw !== SW.ok) throw statusError(sw, "READ RECORD of EF_DIR");
-      const aid = aidOf(data);
-      if (aid && equal(aid.subarray(0, prefix.length), prefix)) {
-        await this.#select(0x04, aid, "SELECT of the application", options);
-        return;
-      }
+      if (sw !== SW.ok) throw statusError(sw, "READ RECORD");
+      records.push(data);
     }
-    throw new SeccfError("identity-unavailable", "the card has no such application", { clause: "TS 102 221 13.1" });
+    return records;
   }
 
   /** The whole of a transparent file of the selected application, up to 256 bytes of it. */
@@ -173,18 +190,6 @@ export class UsimCard {
   }
 }
 
-/** The AID in a record of EF_DIR; `undefined` for an empty record, or one that cannot be read. */
-function aidOf(record: Uint8Array): Uint8Array | undefined {
-  try {
-    const template = readTlvs(record).find(({ tag }) => tag === 0x61);
-    return template && readTlvs(template.value).find(({ tag }) => tag === 0x4f)?.value;
-  } catch (error) {
-    // One record that some maker filled in its own way must not hide the others.
-    if (error instanceof SeccfError) return undefined;
-    throw error;
-  }
-}
-
 function requireRes(res: Uint8Array): void {
   if (res.length < 4 || res.length > 16) throw malformedAnswer("RES is 4 to 16 bytes");
 }
@@ -200,5 +205,5 @@ function fidBytes(fid: number): Uint8Array {
 const APPLICATION_PIN = 0x01;
 const SUCCESS = 0xdb;
 const STALE = 0xdc;
-/** Applications that are looked at: cards have a few, a hostile one might have no end. */
-const DIRECTORY_RECORDS = 32;
+/** Records that are looked at: files have a few, those of a hostile card might have no end. */
+const MOST_RECORDS = 32;

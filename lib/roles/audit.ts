@@ -6,7 +6,7 @@
  * @module
  */
 
-import { equal, fromHex, toHex, toUtf8 } from "../bytes/mod.ts";
+import { equal, toHex, toUtf8 } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
 import { createHmac, type SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
@@ -31,6 +31,7 @@ export interface Audit extends Disposable {
 
 /** What {@link createAudit} takes. */
 export interface AuditOptions {
+  /** What the lines' times are from. */
   readonly clock: Clock;
   /** 32 bytes; copied. */
   readonly key: SecretBytes;
@@ -52,7 +53,7 @@ export function createAudit({ clock, key, append, after }: AuditOptions): Audit 
       n++;
       const body = JSON.stringify({ n, at: new Date(clock.wall()).toISOString(), event, subject, object, code });
       mac = chain(hmac, mac, body);
-      append(`${body.slice(0, -1)},"mac":"${mac}"}`);
+      append(lineOf(body, mac));
     },
     [Symbol.dispose]: () => hmac[Symbol.dispose](),
   };
@@ -71,9 +72,15 @@ export function verifyAudit(lines: readonly string[], key: SecretBytes): number 
     }
     const body = `${line.slice(0, line.lastIndexOf(',"mac":"'))}}`;
     mac = chain(hmac, mac, body);
-    if (told.n !== index + 1 || !equal(fromHex(told.mac), fromHex(mac))) return index;
+    // The line as a whole: readers of JSON would believe a member put in behind the `mac`.
+    if (told.n !== index + 1 || !equal(toUtf8(line), toUtf8(lineOf(body, mac)))) return index;
   }
   return lines.length;
+}
+
+/** The line of `body`, a JSON object. */
+function lineOf(body: string, mac: string): string {
+  return `${body.slice(0, -1)},"mac":"${mac}"}`;
 }
 
 function chain(hmac: ReturnType<typeof createHmac>, previous: string, body: string): string {

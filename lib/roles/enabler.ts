@@ -16,7 +16,7 @@ import {
   type UaProfile,
   type Use,
 } from "../association/mod.ts";
-import { toHex, toUtf8 } from "../bytes/mod.ts";
+import { toUtf8 } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { type ErrorCode, SeccfError } from "../error.ts";
 import { canonicalFqdn, checkBtid, enablerOrigin, parsePskIdentity, retrieveBootstrappingInfo } from "../gba/mod.ts";
@@ -24,6 +24,7 @@ import type { Platform, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
 import type { Audit } from "./audit.ts";
 import { createHttpFace, type HttpHandler } from "./enabler_http.ts";
+import { KnownAssociations } from "./known_associations.ts";
 
 /** What {@link createEnabler} takes. Its platform's `fetch` is the way to the Key Manager: authenticated at both ends, and secret. */
 export interface EnablerOptions {
@@ -39,9 +40,9 @@ export interface EnablerOptions {
   readonly lookupSeconds?: number;
   /** Questions to the Key Manager at the same time, beyond which devices are refused. Default 256. */
   readonly maxLookups?: number;
-  /** Associations remembered for HTTP and for sealed messages, beyond which the oldest go. Default 10,000. */
+  /** Associations remembered for sealed messages; beyond that the oldest go, or without a store those that have sealed none. Default 10,000. */
   readonly maxAssociations?: number;
-  /** Where numbers and replay state of sealed messages are kept. Default: in memory, which a restart forgets. */
+  /** Where numbers and replay state of sealed messages are kept. Default: with the associations, in memory, which a restart forgets. */
   readonly store?: RecordStore;
   /** COSE number of the algorithm of sealed messages, the devices' too. Default 10, AES-CCM-16-64-128. */
   readonly sealingAlgorithm?: number;
@@ -91,8 +92,7 @@ class GbaEnabler implements Enabler {
   readonly #platform: Platform;
   readonly #names: ReadonlySet<string>;
   readonly #id: string;
-  /** Of devices that have proved their key, by id; the oldest first. */
-  readonly #known = new Map<string, SecurityAssociation>();
+  readonly #known: KnownAssociations;
   readonly #faces: Disposable[] = [];
   #lookups = 0;
   #disposed = false;
@@ -102,6 +102,8 @@ class GbaEnabler implements Enabler {
     this.#platform = { clock: options.clock, random: options.random, fetch: options.fetch };
     this.#id = canonicalFqdn(options.id);
     this.#names = new Set([this.#id, ...(options.names ?? []).map(canonicalFqdn)]);
+    const { maxAssociations: capacity = 10_000, store } = options;
+    this.#known = new KnownAssociations({ capacity, durable: store !== undefined });
   }
 
   /** A PSK handshake's question. The name the device asked for chooses the key, and must be one of ours. */
@@ -134,7 +136,7 @@ class GbaEnabler implements Enabler {
   }
 
   async open(purpose: string, sealed: Uint8Array, wait: Wait = {}): Promise<Opened> {
-    const association = this.#known.get(toHex(sealedTo(sealed)));
+    const association = this.#known.get(sealedTo(sealed));
     if (!association) {
       this.#refused("auth-failed", undefined);
       throw new SeccfError("auth-failed", "no association of this id is known");
@@ -152,9 +154,7 @@ class GbaEnabler implements Enabler {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const face of this.#faces) face[Symbol.dispose]();
-    const known = [...this.#known.values()];
-    this.#known.clear();
-    for (const association of known) await association[Symbol.asyncDispose]();
+    await this.#known[Symbol.asyncDispose]();
   }
 
   #ownName(name: string): string | undefined {
@@ -214,7 +214,7 @@ class GbaEnabler implements Enabler {
     readonly way: Way;
   }): SecurityAssociation {
     const { btid, serverName, seconds, subject, way } = agreed;
-    const { store, sealingAlgorithm, uaProfile = "oma" } = this.#options;
+    const { store, sealingAlgorithm, audit, uaProfile = "oma" } = this.#options;
     const lifetime = startLifetime({ clock: this.#platform.clock, seconds });
     const association: SecurityAssociation = createAssociation({
       reference: btid,
@@ -227,25 +227,13 @@ class GbaEnabler implements Enabler {
       ...(store ? { store } : {}),
       ...(sealingAlgorithm === undefined ? {} : { sealingAlgorithm }),
       // Only now has the device proved its key: before, a stranger with a B-TID he overheard could fill our memory.
-      onBound: () => this.#remember(association, subject),
-      elder: () => this.#known.get(toHex(association.id)),
+      onBound: () => {
+        this.#known.remember(association);
+        audit?.record({ event: "authenticated", subject, object: serverName });
+      },
+      elder: () => this.#known.sealingWith(association),
     });
     return association;
-  }
-
-  /** The one association of a B-TID and name: a second binding of it changes nothing but what is known to be recent. */
-  #remember(association: SecurityAssociation, subject: string): void {
-    const { audit, maxAssociations = 10_000 } = this.#options;
-    const id = toHex(association.id);
-    const known = this.#known.get(id) ?? association;
-    this.#known.delete(id);
-    this.#known.set(id, known);
-    audit?.record({ event: "authenticated", subject, object: association.serverName });
-    for (const [oldest, forgotten] of this.#known) {
-      if (this.#known.size <= maxAssociations) break;
-      this.#known.delete(oldest);
-      void forgotten[Symbol.asyncDispose]();
-    }
   }
 
   #refused(code: ErrorCode, subject: string | undefined): void {

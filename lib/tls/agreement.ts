@@ -19,7 +19,6 @@ import {
 import type { Parameters } from "./negotiate.ts";
 import type { Policy } from "./options.ts";
 import { createProtection, type Protection } from "./record/protection.ts";
-import { TLS_1_2 } from "./record/content_type.ts";
 import { Transcript } from "./transcript.ts";
 
 /** One of the two ends. */
@@ -41,6 +40,11 @@ export class Agreement implements Disposable {
     this.#policy = policy;
   }
 
+  /** What was sent so far was no part of the handshake: the first ClientHello is not (RFC 6347 4.2.1). */
+  restart(): void {
+    this.#transcript.restart();
+  }
+
   /** Sends a message. */
   send(type: number, body: Uint8Array): void {
     this.#transcript.add(this.#link.send(type, body));
@@ -56,7 +60,7 @@ export class Agreement implements Disposable {
     this.#parameters = parameters;
     this.#randoms = { client: new Uint8Array(randoms.client), server: new Uint8Array(randoms.server) };
     this.#transcript.start(parameters.suite.prf);
-    this.#link.versionAgreed();
+    this.#link.agreed(parameters);
   }
 
   /** What was chosen. */
@@ -109,14 +113,15 @@ export class Agreement implements Disposable {
 
   /** What to report. `identity` is copied. */
   session(identity: Uint8Array, serverName: string | undefined): Session {
-    const { suite, extendedMasterSecret, encryptThenMac } = this.parameters;
+    const { suite, extendedMasterSecret, encryptThenMac, connectionIds } = this.parameters;
     return {
-      version: TLS_1_2,
+      version: this.#policy.version,
       suite: suite.id,
       identity: new Uint8Array(identity),
       serverName,
       extendedMasterSecret,
       encryptThenMac,
+      ...(connectionIds && { connectionIds }),
     };
   }
 

@@ -9,16 +9,17 @@ import type { Handshake, HandshakeLink } from "./handshake.ts";
 import { type ClientHello, encodeClientHello } from "./handshake/client_hello.ts";
 import { encodeClientKeyExchange } from "./handshake/client_key_exchange.ts";
 import { decodeHelloRequest } from "./handshake/hello_request.ts";
+import { decodeHelloVerifyRequest } from "./handshake/hello_verify_request.ts";
 import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/message.ts";
 import { decodeServerHello } from "./handshake/server_hello.ts";
 import { decodeServerHelloDone } from "./handshake/server_hello_done.ts";
 import { decodeServerKeyExchange } from "./handshake/server_key_exchange.ts";
 import { pskPremaster } from "./key_schedule.ts";
-import { MAX_IDENTITY } from "./limits.ts";
 import { checkParameters } from "./negotiate.ts";
+import { MAX_COOKIES, MAX_IDENTITY } from "./limits.ts";
 import type { ClientOptions, Policy } from "./options.ts";
 import { checkKey } from "./psk.ts";
-import { TLS_1_2 } from "./record/content_type.ts";
+import { DTLS_1_2 } from "./record/content_type.ts";
 
 /** What comes next. */
 type Awaited =
@@ -37,19 +38,20 @@ export class ClientHandshake implements Handshake {
   readonly #link: HandshakeLink;
   readonly #policy: Policy;
   readonly #agreement: Agreement;
-  readonly #offer: ClientHello;
+  #offer: ClientHello;
+  #cookies = 0;
   #awaited: Awaited = "server-hello";
   #hint: Uint8Array | undefined;
   #identity: Uint8Array = new Uint8Array(0);
 
-  constructor(link: HandshakeLink, policy: Policy, options: ClientOptions) {
+  constructor(link: HandshakeLink, policy: Policy, options: Pick<ClientOptions, "serverName">) {
     this.#link = link;
     this.#policy = policy;
     this.#agreement = new Agreement(link, policy);
     const random = new Uint8Array(32);
     policy.random(random);
     this.#offer = {
-      version: TLS_1_2,
+      version: policy.version,
       random,
       sessionId: new Uint8Array(0),
       suites: policy.suites.map((suite) => suite.id),
@@ -58,7 +60,13 @@ export class ClientHandshake implements Handshake {
       encryptThenMac: policy.suites.some((suite) => suite.protection.kind === "cbc"),
       renegotiationInfo: true,
       supportedVersions: undefined,
+      ...(policy.version === DTLS_1_2 && { cookie: new Uint8Array(0) }),
+      ...(policy.connectionId && { connectionId: policy.connectionId, returnRoutability: true }),
     };
+  }
+
+  get awaitsChangeCipherSpec(): boolean {
+    return this.#awaited === "change-cipher-spec";
   }
 
   start(): void {
@@ -74,7 +82,9 @@ export class ClientHandshake implements Handshake {
       return;
     }
     if (type === HANDSHAKE.clientHello) throw this.#clientHelloCame(body);
-    if (this.#awaited === "server-hello" && type === HANDSHAKE.serverHello) {
+    if (this.#awaited === "server-hello" && type === HANDSHAKE.helloVerifyRequest && this.#offer.cookie) {
+      this.#helloVerifyRequest(body);
+    } else if (this.#awaited === "server-hello" && type === HANDSHAKE.serverHello) {
       this.#serverHello(message);
     } else if (this.#awaited === "key-exchange-or-done" && type === HANDSHAKE.serverKeyExchange) {
       const { hint } = decodeServerKeyExchange(body);
@@ -120,6 +130,15 @@ export class ClientHandshake implements Handshake {
 
   [Symbol.dispose](): void {
     this.#agreement[Symbol.dispose]();
+  }
+
+  /** RFC 6347 4.2.1: the same hello once more, now with the server's cookie. */
+  #helloVerifyRequest(body: Uint8Array): void {
+    const { cookie } = decodeHelloVerifyRequest(body);
+    if (++this.#cookies > MAX_COOKIES) throw unexpected("one more HelloVerifyRequest");
+    this.#offer = { ...this.#offer, cookie: new Uint8Array(cookie) };
+    this.#agreement.restart();
+    this.start();
   }
 
   #serverHello(message: HandshakeMessage): void {

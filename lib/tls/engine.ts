@@ -30,7 +30,7 @@ export type Output =
 
 /** What was agreed. */
 export interface Session {
-  /** 0x0303 for TLS 1.2. */
+  /** 0x0303 for TLS 1.2, 0xfefd for DTLS 1.2. */
   readonly version: number;
   /** IANA cipher suite. */
   readonly suite: number;
@@ -42,6 +42,8 @@ export interface Session {
   readonly extendedMasterSecret: boolean;
   /** RFC 7366; only ever with CBC suites. */
   readonly encryptThenMac: boolean;
+  /** RFC 9146: what each side receives by, empty where its records come without; missing on streams and where none are used. */
+  readonly connectionIds?: { readonly client: Uint8Array; readonly server: Uint8Array };
 }
 
 /**
@@ -51,7 +53,10 @@ export interface Session {
 export interface Engine extends Disposable {
   /** One datagram, or any piece of the stream. Input is not kept. */
   receive(bytes: Uint8Array, now: number): void;
-  /** Throws `state` before `established` and after `closed`. */
+  /**
+   * Throws `state` before `established` and after `closed`. On datagrams one call is one record in one datagram, and
+   * what is too long for the path is `too-large`, with nothing sent and nothing changed.
+   */
   send(plaintext: Uint8Array, now: number): void;
   /** A second, late or foreign answer throws `state` and changes nothing; the key's bytes are copied, not kept. */
   answer(demand: Demand, answer: Answer, now: number): void;
@@ -79,7 +84,7 @@ export interface Acceptor extends Disposable {
 
 /** What an acceptor hands back from `poll`. */
 export type AcceptorOutput =
-  /** A cookie, or nothing else that costs memory. Never longer than what it answers. */
+  /** A cookie, never longer than what it answers; or the question whether a peer has moved, at most three times what came from there. */
   | { readonly kind: "transmit"; readonly bytes: Uint8Array; readonly to: string }
   /** A new engine, whose first input was already given to it: its driver polls it, answers its demands and sends for it. */
   | { readonly kind: "accepted"; readonly engine: Engine; readonly from: string }

@@ -32,3 +32,15 @@ export const MAX_RECORDS: number = 2 ** 48;
 
 /** Buffers beyond this are given back as soon as they are empty; one full record fits. */
 export const KEEP_BUFFER: number = 20_480;
+
+/** Handshake messages that may come before their turn on datagrams: a flight has five at most. A count. */
+export const MAX_AHEAD: number = 8;
+
+/** Records that are kept until their key is there: Finished, and data right behind it. A count. */
+export const MAX_EARLY_RECORDS: number = 8;
+
+/** HelloVerifyRequests that a client follows. A count. */
+export const MAX_COOKIES: number = 4;
+
+/** What a datagram holds that nobody has to cut: 1280 of IPv6 (RFC 8200 5) without its header and UDP's. */
+export const DATAGRAM_LENGTH: number = 1232;

@@ -1,5 +1,8 @@
-/** TLS with pre-shared keys as an engine without I/O: bytes and time in, bytes and events out. @module */
+/** TLS and DTLS with pre-shared keys as engines without I/O: bytes and time in, bytes and events out. @module */
 
-export type { Answer, Demand, Engine, Output, Session } from "./engine.ts";
+export type { Acceptor, AcceptorOutput, Answer, Demand, Engine, Output, Session } from "./engine.ts";
+export type { DatagramOptions, DtlsAcceptorOptions, DtlsOptions } from "./dtls_options.ts";
 export type { ClientOptions, CommonOptions, ServerOptions, TlsOptions } from "./options.ts";
+export { createDtlsAcceptor } from "./acceptor.ts";
+export { createDtlsEngine } from "./datagram_engine.ts";
 export { createTlsEngine } from "./stream_engine.ts";

@@ -6,18 +6,28 @@ import { TlsFailure } from "./alert.ts";
 import type { ClientHello } from "./handshake/client_hello.ts";
 import { notOffered, type ServerHello } from "./handshake/server_hello.ts";
 import type { Policy } from "./options.ts";
-import { TLS_1_2 } from "./record/content_type.ts";
+import { DTLS_1_2, TLS_1_2 } from "./record/content_type.ts";
 
 /** What a handshake is about, once both hellos are there. */
 export interface Parameters {
   readonly suite: CipherSuite;
   readonly extendedMasterSecret: boolean;
   readonly encryptThenMac: boolean;
+  /** Only on datagrams, and only where both sides know of Connection IDs (RFC 9146 3). */
+  readonly connectionIds?: ConnectionIds;
+}
+
+/** Each 0 to 255 bytes; empty: that side's records come without. Called by who wants to receive it. */
+export interface ConnectionIds {
+  readonly client: Uint8Array;
+  readonly server: Uint8Array;
+  /** Either side may ask whether an address is reachable (RFC 9853 3). */
+  readonly returnRoutability: boolean;
 }
 
 /** The server's choice: its own best suite that the client offers and its policy allows. Throws `unsupported` or `downgrade`. */
 export function chooseParameters(hello: ClientHello, policy: Policy): Parameters {
-  checkOfferedVersion(hello);
+  checkOfferedVersion(hello, policy);
   checkExtendedMasterSecret(hello.extendedMasterSecret, policy);
   let weaker = false;
   for (const suite of policy.suites) {
@@ -26,7 +36,10 @@ export function chooseParameters(hello: ClientHello, policy: Policy): Parameters
     if (!block || hello.encryptThenMac || policy.macThenEncrypt) {
       const { extendedMasterSecret } = hello;
       // RFC 7366 3: only where the suite has a block cipher.
-      return { suite, extendedMasterSecret, encryptThenMac: block && hello.encryptThenMac };
+      const encryptThenMac = block && hello.encryptThenMac;
+      // RFC 9146 5.1 has a MAC of the plaintext too; nobody needs that, and Lucky 13 is not worth fighting twice.
+      const connectionIds = block && !encryptThenMac ? undefined : chooseConnectionIds(hello, policy);
+      return { suite, extendedMasterSecret, encryptThenMac, ...(connectionIds && { connectionIds }) };
     }
     weaker = true;
   }
@@ -36,7 +49,7 @@ export function chooseParameters(hello: ClientHello, policy: Policy): Parameters
 
 /** The client's check that the server chose from what `offer` had. Throws `downgrade`, `reflected`, `unsupported` or `malformed`. */
 export function checkParameters(offer: ClientHello, hello: ServerHello, policy: Policy): Parameters {
-  if (hello.version !== TLS_1_2) throw otherVersion("the server chose another version");
+  if (hello.version !== policy.version) throw otherVersion("the server chose another version");
   if (equal(hello.random, offer.random)) {
     throw new TlsFailure("illegal_parameter", "reflected", "the server's random is our own");
   }
@@ -51,16 +64,34 @@ export function checkParameters(offer: ClientHello, hello: ServerHello, policy: 
   checkRenegotiationInfo(hello);
   checkExtendedMasterSecret(hello.extendedMasterSecret, policy);
   checkEncryptThenMac(suite, hello, policy);
-  return { suite, extendedMasterSecret: hello.extendedMasterSecret, encryptThenMac: hello.encryptThenMac };
+  const { extendedMasterSecret, encryptThenMac } = hello;
+  const connectionIds = checkConnectionIds(offer, hello);
+  if (connectionIds && suite.protection.kind === "cbc" && !encryptThenMac) throw macThenEncryptRefused();
+  return { suite, extendedMasterSecret, encryptThenMac, ...(connectionIds && { connectionIds }) };
+}
+
+function chooseConnectionIds(hello: ClientHello, policy: Policy): ConnectionIds | undefined {
+  if (!hello.connectionId || !policy.connectionId) return undefined;
+  const returnRoutability = hello.returnRoutability ?? false;
+  return { client: new Uint8Array(hello.connectionId), server: policy.connectionId, returnRoutability };
+}
+
+function checkConnectionIds(offer: ClientHello, hello: ServerHello): ConnectionIds | undefined {
+  if (hello.connectionId && !offer.connectionId) throw notOffered();
+  if (hello.returnRoutability && !(offer.returnRoutability && hello.connectionId)) throw notOffered();
+  if (!hello.connectionId || !offer.connectionId) return undefined;
+  const returnRoutability = hello.returnRoutability ?? false;
+  return { client: offer.connectionId, server: new Uint8Array(hello.connectionId), returnRoutability };
 }
 
 /**
  * TLS 1.2 serves whoever offers it, those included that could do more. There is no downgrade sentinel in the random
- * (RFC 8446 4.1.3): it marks a choice below what the server could do, and here 1.2 is the most.
+ * (RFC 8446 4.1.3): it marks a choice below what the server could do, and here 1.2 is the most. DTLS counts down.
  */
-function checkOfferedVersion(hello: ClientHello): void {
-  const offered = hello.supportedVersions?.includes(TLS_1_2) ?? hello.version >= TLS_1_2;
-  if (!offered) throw otherVersion("the client does not offer TLS 1.2");
+function checkOfferedVersion(hello: ClientHello, { version }: Policy): void {
+  const enough = version === DTLS_1_2 ? hello.version <= DTLS_1_2 && hello.version >> 8 === DTLS_1_2 >> 8 : hello.version >= TLS_1_2;
+  const offered = hello.supportedVersions?.includes(version) ?? enough;
+  if (!offered) throw otherVersion("the client does not offer version 1.2");
 }
 
 function checkExtendedMasterSecret(present: boolean, policy: Policy): void {

@@ -4,6 +4,7 @@ import { type CipherSuite, cipherSuites, suiteById } from "../crypto/mod.ts";
 import type { Random } from "../platform.ts";
 import { isHostName } from "./handshake/server_name.ts";
 import { MAX_IDENTITY } from "./limits.ts";
+import { TLS_1_2 } from "./record/content_type.ts";
 
 /** What both roles share. */
 export interface CommonOptions {
@@ -55,6 +56,10 @@ export type TlsOptions = ClientOptions | ServerOptions;
 
 /** The same with every default filled in and everything checked. */
 export interface Policy {
+  /** 0x0303 or 0xfefd. */
+  readonly version: number;
+  /** What this end wants to receive by; `undefined`: Connection IDs are not spoken of. */
+  readonly connectionId?: Uint8Array;
   readonly random: Random;
   readonly suites: readonly CipherSuite[];
   /** On the driver's clock, milliseconds. */
@@ -72,6 +77,7 @@ export function toPolicy(options: TlsOptions): Policy {
   if (options.role === "client") checkServerName(options.serverName);
   else checkHint(options.hint);
   return {
+    version: TLS_1_2,
     random: options.random,
     suites: toSuites(options.suites),
     deadline: now + handshakeSeconds * 1000,

@@ -16,7 +16,7 @@ import { pskPremaster } from "./key_schedule.ts";
 import { chooseParameters } from "./negotiate.ts";
 import type { Policy, ServerOptions } from "./options.ts";
 import { checkKey, decoyKey, isOwn } from "./psk.ts";
-import { TLS_1_2 } from "./record/content_type.ts";
+import { DTLS_1_2 } from "./record/content_type.ts";
 
 /** What comes next. */
 type Awaited = "client-hello" | "client-key-exchange" | "answer" | "change-cipher-spec" | "finished" | "nothing";
@@ -38,7 +38,7 @@ export class ServerHandshake implements Handshake {
   #serverName: string | undefined;
   #refusal: SeccfError | undefined;
 
-  constructor(link: HandshakeLink, policy: Policy, options: ServerOptions) {
+  constructor(link: HandshakeLink, policy: Policy, options: Pick<ServerOptions, "hint" | "ownIdentities">) {
     this.#link = link;
     this.#policy = policy;
     this.#agreement = new Agreement(link, policy);
@@ -48,6 +48,10 @@ export class ServerHandshake implements Handshake {
 
   get refusal(): SeccfError | undefined {
     return this.#refusal;
+  }
+
+  get awaitsChangeCipherSpec(): boolean {
+    return this.#awaited === "change-cipher-spec";
   }
 
   start(): void {
@@ -90,7 +94,7 @@ export class ServerHandshake implements Handshake {
   }
 
   #clientHello(message: HandshakeMessage): void {
-    const hello = decodeClientHello(message.body);
+    const hello = decodeClientHello(message.body, this.#policy.version === DTLS_1_2 ? "datagram" : "stream");
     const parameters = chooseParameters(hello, this.#policy);
     const random = new Uint8Array(32);
     this.#policy.random(random);
@@ -100,10 +104,11 @@ export class ServerHandshake implements Handshake {
     this.#agreement.accept(message);
     this.#agreement.choose(parameters, { client: hello.random, server: random });
     this.#serverName = hello.serverName;
+    const { connectionIds } = parameters;
     this.#agreement.send(
       HANDSHAKE.serverHello,
       encodeServerHello({
-        version: TLS_1_2,
+        version: this.#policy.version,
         random,
         sessionId: new Uint8Array(0),
         suite: parameters.suite.id,
@@ -111,6 +116,8 @@ export class ServerHandshake implements Handshake {
         extendedMasterSecret: parameters.extendedMasterSecret,
         encryptThenMac: parameters.encryptThenMac,
         renegotiationInfo: hello.renegotiationInfo,
+        ...(connectionIds && { connectionId: connectionIds.server }),
+        ...(connectionIds?.returnRoutability && { returnRoutability: true }),
       }),
     );
     if (this.#hint) this.#agreement.send(HANDSHAKE.serverKeyExchange, encodeServerKeyExchange({ hint: this.#hint }));

@@ -251,7 +251,7 @@ class StreamEngine implements Engine {
         this.#writer.protect(protection);
       },
       protectReceived: (protection) => this.#reader.protect(protection),
-      versionAgreed: () => this.#reader.agreed(),
+      agreed: () => this.#reader.agreed(),
       demand: (demand) => {
         this.#demand = demand;
         this.#outputs.push({ kind: "demand", demand });

@@ -55,10 +55,11 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "transports/cards": [...rooms, "web_platform.ts"],
   "transports/files": [...rooms, "web_platform.ts"],
   "transports/stores": rooms,
+  "transports/roots": [...rooms, "web_platform.ts"],
   "transports/trusted_party": rooms,
   "transports/console": [
     ...rooms,
-    ...["memory", "tcp", "udp", "tls", "dtls", "sip", "http", "cards", "files", "stores", "trusted_party"]
+    ...["memory", "tcp", "udp", "tls", "dtls", "sip", "http", "cards", "files", "stores", "roots", "trusted_party"]
       .map((name) => `transports/${name}`),
     "mod.ts",
     "web_platform.ts",
@@ -73,7 +74,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 export const TYPE_DOORS: readonly string[] = ["lib/association/ports.ts", "lib/identity/ports.ts", "lib/tls/engine.ts"];
 
 /** Folders of kinds of one port: each file is a door, so that who wants one kind does not load the others. */
-export const KINDS: readonly string[] = ["transports/stores", "transports/cards"];
+export const KINDS: readonly string[] = ["transports/stores", "transports/cards", "transports/roots"];
 
 /** Third-party package -> the one folder that may import it. */
 export const PACKAGES: Readonly<Record<string, string>> = {
@@ -99,6 +100,8 @@ export const EXPOSERS: Readonly<Record<string, string>> = {
   "lib/identity/card_aka.ts": "what a card answers to AUTHENTICATE is bytes on a wire (TS 31.102 7.1.2)",
   "lib/identity/file_content.ts": "what is sealed into the identity file",
   "lib/identity/usim_card.ts": "VERIFY carries the PIN to the card (TS 102 221 11.1.9)",
+  "transports/roots/pkcs11_session.ts": "C_Login carries the PIN to the token",
+  "transports/roots/tpm2.ts": "the authorization value goes to the TPM's tools by their standard input",
   "lib/tls/key_schedule.ts": "a record's fixed IV is bytes; the key log writes the master secret when it is asked for",
 };
 

@@ -367,3 +367,37 @@ test("property: whatever bytes come, opening throws nothing but SeccfError and l
   );
   assert.equal(to.sealer().openInto(good, out), 7);
 });
+
+test("out must not lie over the input: neither is touched, and no number is used", async () => {
+  for (const algorithm of [10, 5]) {
+    const { clock, random, store } = world();
+    using initiator = await end({ clock, random }, "initiator", { algorithm });
+    using responder = await end({ clock, random }, "responder", { algorithm, store });
+    const sender = initiator.sealer();
+    const receiver = responder.sealer();
+    const memory = new Uint8Array(400).fill(7);
+    for (const start of [0, 1, sender.overhead, 199]) {
+      const before = memory.slice();
+      assert.throws(() => sender.sealInto(memory.subarray(start, start + 20), memory.subarray(0, 200)), RangeError);
+      assert.deepEqual(memory, before);
+    }
+    // Side by side in one buffer, as in a pool, is well.
+    const length = sender.sealInto(memory.subarray(0, 20), memory.subarray(20, 220));
+    const sealed = memory.subarray(20, 20 + length);
+    const before = memory.slice();
+    assert.throws(() => receiver.openInto(sealed, sealed), RangeError);
+    assert.deepEqual(memory, before, "what must be opened again later is whole");
+    assert.throws(() => receiver.openInto(sealed, memory.subarray(220)), { code: "exhausted" });
+    await receiver.ready();
+    assert.equal(receiver.openInto(sealed, memory.subarray(220)), 20);
+  }
+});
+
+test("a clock gone far astray spoils nothing for later: no epoch is taken from the store", async () => {
+  const { clock, random, store } = world();
+  const now = clock.wall();
+  clock.setWall(2 ** 48);
+  await assert.rejects(end({ clock, random }, "initiator", { store }), { code: "exhausted" });
+  clock.setWall(now);
+  (await end({ clock, random }, "initiator", { store }))[Symbol.dispose]();
+});

@@ -58,3 +58,9 @@ test("any bytes survive base64, and any text is decoded to what encodes to it or
     { seed: 2 },
   );
 });
+
+test("a text of any length is decoded or refused: no runtime's regular expressions give up before", () => {
+  const long = "AAAA".repeat(3_000_000);
+  assert.equal(fromBase64(long).length, 9_000_000);
+  assert.throws(() => fromBase64(long.slice(0, -1) + "!"), { code: "malformed" });
+});

@@ -119,3 +119,15 @@ test("whatever is read from whatever bytes, nothing but malformed comes out", ()
     { seed: 2 },
   );
 });
+
+test("a number that does not fit its field is refused, never cut", () => {
+  const fields = [["u8", 0xff], ["u16", 0xffff], ["u24", 0xffffff], ["u32", 0xffffffff]] as const;
+  for (const [field, most] of fields) {
+    assert.equal(new Writer()[field](most).u8(0).length, [0xff, 0xffff, 0xffffff, 0xffffffff].indexOf(most) + 2);
+    for (const value of [most + 1, -1, 1.5, NaN, Infinity]) {
+      const writer = new Writer();
+      assert.throws(() => writer[field](value), RangeError, `${field} of ${value}`);
+      assert.equal(writer.length, 0, "nothing half written");
+    }
+  }
+});

@@ -25,3 +25,11 @@ test("a role of the demo ends when its parent is gone", async () => {
   role.endInput();
   assert.deepEqual(await role.exit, { code: 0, signal: null });
 });
+
+test("a demo that is interrupted ends, and its processes before it", async () => {
+  await using demo = startSeccf(["demo"]);
+  await demo.until(/key-manager/);
+  demo.signal("SIGTERM");
+  assert.deepEqual(await demo.exit, { code: 143, signal: null });
+  assert.match(demo.errText, /^seccf: interrupted: SIGTERM$/m);
+});

@@ -202,3 +202,10 @@ test("everything that was made room for is zero once the last secret of a deriva
     assert.ok(new Uint8Array(room).every((byte) => byte === 0), `room ${index} of ${room.byteLength} bytes`);
   }
 });
+
+test("text, lists and buffers are not bytes: a secret of zeros would come of them in silence", () => {
+  for (const other of ["a passphrase of 24 bytes", [1, 2, 3], new ArrayBuffer(16), { length: 16 }, undefined]) {
+    assert.throws(() => secretFrom(other as unknown as Uint8Array), TypeError);
+    assert.throws(() => secretConcat(other as unknown as Uint8Array), TypeError);
+  }
+});

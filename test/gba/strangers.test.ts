@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBase64 } from "../../lib/bytes/mod.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
+import { digestResponse, passwordHash } from "../../lib/http/mod.ts";
 import { ask, BSF, IMPI, nonceOf, run, URL_, usim, type World, world } from "./world.ts";
 
 const UNKNOWN = "001010999999999@ims.mnc001.mcc001.3gppnetwork.org";
@@ -11,10 +13,19 @@ async function looks(response: Response): Promise<unknown> {
   return { status: response.status, headers, body: await response.text(), length: nonceOf(response).length };
 }
 
+/** What a stranger can compute for any name: the response of a resynchronisation, which has an empty password (RFC 3310 3.4). */
+function emptyResponse(impi: string, nonce: string): string {
+  const claim = { username: impi, realm: BSF, algorithm: "AKAv1-MD5" } as const;
+  using nothing = secretFrom(new Uint8Array());
+  using ha1 = passwordHash(claim, nothing);
+  const terms = { nonce, nc: "00000001", cnonce: "c", qop: "auth-int", method: "GET", uri: "/" } as const;
+  return digestResponse(claim.algorithm, ha1, { ...terms, body: new Uint8Array() });
+}
+
 /** An answer that a stranger makes up for a nonce that he was given. */
-function guess(w: World, impi: string, nonce: string, more = ""): Promise<Response> {
+function guess(w: World, impi: string, nonce: string, more = "", response = "0".repeat(32)): Promise<Response> {
   const authorization = `Digest username="${impi}", realm="${BSF}", nonce="${nonce}", uri="/", algorithm=AKAv1-MD5, ` +
-    `qop=auth-int, nc=00000001, cnonce="c", response="${"0".repeat(32)}"${more}`;
+    `qop=auth-int, nc=00000001, cnonce="c", response="${response}"${more}`;
   return w.server.handle(new Request(URL_, { headers: { authorization } }));
 }
 
@@ -109,6 +120,8 @@ test("known or not, asked first or again, answered wrongly or resynchronised: th
       () => guess(w, impi, nonce, auts),
       () => guess(w, impi, btoa("x".repeat(32)), auts),
       () => guess(w, impi, nonce, ', auts="?"'),
+      () => guess(w, impi, nonce, auts, emptyResponse(impi, nonce)),
+      () => guess(w, impi, nonce, ', auts="?"', emptyResponse(impi, nonce)),
     ];
     for (const step of steps) {
       const before = w.store.calls.length;

@@ -171,16 +171,16 @@ test("a PIN blocked while the module is open is an outcome, a PIN wanted again a
 test("a card without a USIM, without an IMSI, or that answers nonsense is an error, and its channel is closed", async () => {
   const dir = ["9000", "9000"];
   const imsi = ["9000", "0809101010325476989000"];
-  const usim = "610d4f07a0000000871002500255539000";
+  const usim = ["610d4f07a0000000871002500255539000", "6a83"];
   const scripts: [string[], string][] = [
     [[...dir, "6a83"], "identity-unavailable"],
-    [[...dir, "610b4f09a00000008710042222" + "9000", "6a83"], "identity-unavailable"],
-    [[...dir, usim, "6a82"], "identity-unavailable"],
+    [[...dir, "610b4f09a00000008710032222" + "9000", "6a83"], "identity-unavailable"],
+    [[...dir, ...usim, "6a82"], "identity-unavailable"],
     [["6a82"], "identity-unavailable"],
     [["90"], "malformed"],
     [["6d00"], "unsupported"],
-    [[...dir, usim, "9000", "9000", "ffffffffffffffffff9000"], "malformed"],
-    [[...dir, usim, "9000", ...imsi, "9000", "0000009000"], "identity-unavailable"],
+    [[...dir, ...usim, "9000", "9000", "ffffffffffffffffff9000"], "malformed"],
+    [[...dir, ...usim, "9000", ...imsi, "9000", "0000009000"], "identity-unavailable"],
     [[...dir, ...new Array<string>(40).fill("ff9000")], "identity-unavailable"],
   ];
   for (const [script, code] of scripts) {
@@ -188,7 +188,7 @@ test("a card without a USIM, without an IMSI, or that answers nonsense is an err
     await assert.rejects(usimIdentity(channel), withCode(code), script.join(" "));
     assert.ok(channel.closed());
   }
-  const silent = scripted(...dir, usim, "9000", ...imsi);
+  const silent = scripted(...dir, ...usim, "9000", ...imsi);
   await using identity = await usimIdentity(silent, { mncLength: 3 });
   assert.equal(identity.aka!.impi, "001010123456789@ims.mnc010.mcc001.3gppnetwork.org");
 });
@@ -199,8 +199,9 @@ test("records of EF_DIR that are empty, malformed or of other applications are p
     "9000",
     "ffffffff9000",
     "61ff00009000",
-    "610b4f09a000000087100411119000",
+    "610b4f09a000000087100311119000",
     "610d4f07a0000000871002500255539000",
+    "6a83",
     "9000",
     "9000",
     "0809101010325476989000",
@@ -209,7 +210,7 @@ test("records of EF_DIR that are empty, malformed or of other applications are p
   );
   await using identity = await usimIdentity(channel);
   assert.equal(identity.aka!.impi, v.IMPI);
-  assert.equal(channel.asked[6], "00a4040407a000000087100200");
+  assert.equal(channel.asked[7], "00a4040407a000000087100200");
 });
 
 test("answers to AUTHENTICATE of wrong tags, lengths or status are malformed or unavailable, never taken", async () => {

@@ -40,6 +40,15 @@ test("a character changed anywhere is found at its line", () => {
   }
 });
 
+test("what is put in behind the mac is found, or a reader of JSON would believe it", () => {
+  const lines = recorded();
+  const open = lines[2]!.slice(0, -1);
+  for (const forged of [`${open},"event":"authenticated"}`, `${open},"code":"none"}`, `${open} }`, `${lines[2]!} `]) {
+    assert.doesNotThrow(() => JSON.parse(forged));
+    assert.equal(verifyAudit([lines[0]!, lines[1]!, forged, lines[3]!], key), 2, forged);
+  }
+});
+
 test("a line removed, repeated or exchanged is found", () => {
   const [a, b, c, d] = recorded() as [string, string, string, string];
   assert.equal(verifyAudit([a, c, d], key), 1);

@@ -13,6 +13,7 @@ import {
   createEnabler,
   createKeyManager,
   type Enabler,
+  type EnablerOptions,
   type HttpPeer,
 } from "../../lib/roles/mod.ts";
 import { memoryNetwork } from "../../transports/memory/mod.ts";
@@ -41,6 +42,8 @@ export interface WorldOptions {
   readonly allowed?: readonly string[];
   /** The highest SEQ that the card has accepted in every slot. Default none. */
   readonly seen?: number;
+  /** More about the enabler. */
+  readonly enabler?: Partial<EnablerOptions>;
 }
 
 export interface World extends AsyncDisposable {
@@ -102,6 +105,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     id: METER,
     keyManager: `https://${BSF}/`,
     audit,
+    ...options.enabler,
   });
   const heard: { text: string; peer: HttpPeer }[] = [];
   const requests = enabler.handle(async (request, peer) => {

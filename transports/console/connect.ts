@@ -3,13 +3,13 @@
 import type { SecureChannel } from "../../lib/association/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { tls } from "../tls/mod.ts";
 import { parseAddress } from "./address.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
+import { linesOf } from "./lines.ts";
 import type { Command, Console } from "./console.ts";
 import { CLIENT_KEY_OPTIONS, clientAssociation, KEY_NOTE } from "./keys.ts";
 import { reporter } from "./report.ts";
-import { TLS_NOTES, TLS_OPTIONS, tlsOptions } from "./tls_options.ts";
+import { carrierFor, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
 
 /** The client. */
 export const connectCommand: Command = {
@@ -23,17 +23,17 @@ export const connectCommand: Command = {
       { name: "--linger", value: "SECONDS", help: "after the end of input, wait for so much silence (default 1)" },
       ...TLS_OPTIONS,
     ],
-    notes: ["URL is tls-psk://HOST:PORT.", KEY_NOTE, "", ...TLS_NOTES],
+    notes: ["URL is tls-psk://HOST:PORT or dtls://HOST:PORT.", KEY_NOTE, "", ...TLS_NOTES],
   },
   run,
 };
 
 async function run(given: Arguments, console: Console): Promise<number> {
-  const { host, port } = parseAddress(given.operands[0] ?? "");
-  if (port === 0) throw new UsageError("a port to connect to is 1 to 65535");
+  const address = parseAddress(given.operands[0] ?? "");
+  if (address.port === 0) throw new UsageError("a port to connect to is 1 to 65535");
   const lingerSeconds = toSeconds(given.one("--linger") ?? "1");
-  const serverName = given.one("--server-name") ?? host;
-  const carrier = tls({ ...tlsOptions(given, console), host, port });
+  const serverName = given.one("--server-name") ?? address.host;
+  const carrier = carrierFor(address, given, console);
   await using association = await clientAssociation(given, console, serverName);
   await using channel = await association.bind(carrier, { signal: console.interrupted });
   reporter(given, console).event("connected", { suite: channel.binding.suite });
@@ -47,7 +47,8 @@ async function exchange(channel: SecureChannel, console: Console, lingerSeconds:
   const heard = { at: clock.now(), writing: false };
   const receiving = receive(channel, console, heard);
   const sending = (async () => {
-    for await (const chunk of console.input) await channel.send(chunk);
+    const pieces = channel.boundaries === "kept" ? linesOf(console.input) : console.input;
+    for await (const piece of pieces) await channel.send(piece);
     await silence(clock, heard, lingerSeconds * 1000);
   })();
   const interrupted = new Promise<never>((_, reject) => {

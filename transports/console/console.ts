@@ -1,5 +1,6 @@
 /** What a command sees of the process it runs in: streams, environment, files, time. @module */
 
+import type { SecretBytes } from "../../lib/crypto/mod.ts";
 import type { Platform } from "../../lib/platform.ts";
 import type { Arguments, CommandSpec } from "./arguments.ts";
 
@@ -19,6 +20,8 @@ export interface Console {
   readText(path: string): Promise<string>;
   /** Appends a line to a file that only its owner may read. */
   appendLine(path: string, line: string): void;
+  /** Asks a person, who types without an echo; absent where nobody sits at a terminal. The answer is UTF-8, the caller's. */
+  readonly askSecret?: (question: string) => Promise<SecretBytes>;
   /** Aborts at SIGINT and SIGTERM, with the signal's name as its reason. */
   readonly interrupted: AbortSignal;
 }
@@ -28,6 +31,13 @@ export interface Command {
   readonly spec: CommandSpec;
   /** Returns the exit status. Throws `SeccfError` for 1, `UsageError` for 2. */
   run(given: Arguments, console: Console): Promise<number>;
+}
+
+/** Words that stand behind one word: `seccf identity new`. */
+export interface CommandGroup {
+  readonly spec: Pick<CommandSpec, "name" | "summary">;
+  /** Their names begin with the group's. */
+  readonly commands: readonly Command[];
 }
 
 /** Text without what could move a terminal's cursor or end a line: names come from strangers. */

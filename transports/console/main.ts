@@ -1,13 +1,14 @@
 /** `seccf`: finds the command, runs it, and turns what it throws into a line and an exit status. @module */
 
 import { helpFor, parseArguments, suggestion, UsageError } from "./arguments.ts";
-import type { Command, Console } from "./console.ts";
+import type { Command, CommandGroup, Console } from "./console.ts";
 import { connectCommand } from "./connect.ts";
 import { demoCommand, demoRoleCommand } from "./demo/mod.ts";
+import { identityCommands } from "./identity.ts";
 import { exitStatus, reporter } from "./report.ts";
 import { serveCommand } from "./serve.ts";
 
-const COMMANDS: readonly Command[] = [demoCommand, connectCommand, serveCommand];
+const COMMANDS: readonly (Command | CommandGroup)[] = [demoCommand, connectCommand, serveCommand, identityCommands];
 /** What the program calls itself, and nobody else. */
 const INTERNAL: readonly Command[] = [demoRoleCommand];
 
@@ -16,8 +17,11 @@ export async function main(words: readonly string[], console: Console): Promise<
   const [name, ...rest] = words;
   try {
     if (name === "--help" || name === "-h" || name === "help") return await print(console, overview());
-    const command = [...COMMANDS, ...INTERNAL].find(({ spec }) => spec.name === name);
-    if (!command) throw new UsageError(wrongCommand(name));
+    const found = [...COMMANDS, ...INTERNAL].find(({ spec }) => spec.name === name);
+    if (!found) throw new UsageError(wrongCommand(name, COMMANDS));
+    const wantsGroup = "commands" in found && /^(?:--help|-h|help)$/.test(rest[0] ?? "");
+    if (wantsGroup) return await print(console, groupHelp(found));
+    const command = "commands" in found ? commandOf(found, rest.shift()) : found;
     const given = parseArguments(command.spec, rest);
     if (given.help) return await print(console, helpFor(command.spec));
     return await command.run(given, console);
@@ -28,14 +32,21 @@ export async function main(words: readonly string[], console: Console): Promise<
   }
 }
 
+/** The command of a group that `word` names. */
+function commandOf({ spec, commands }: CommandGroup, word: string | undefined): Command {
+  const name = `${spec.name} ${word ?? ""}`.trim();
+  const command = commands.find((each) => each.spec.name === name);
+  if (!command) throw new UsageError(wrongCommand(word === undefined ? undefined : name, commands));
+  return command;
+}
+
 function overview(): string {
-  const width = Math.max(...COMMANDS.map(({ spec }) => spec.name.length));
   return [
     "seccf - one security association from SIM to server",
     "",
     "usage: seccf COMMAND ...",
     "",
-    ...COMMANDS.map(({ spec }) => `  ${spec.name.padEnd(width)}  ${spec.summary}`),
+    ...listOf(COMMANDS),
     "",
     "seccf COMMAND --help tells more. Errors are one line, `seccf: CODE: message`;",
     "the exit status is 1, or 2 for wrong usage.",
@@ -43,13 +54,29 @@ function overview(): string {
   ].join("\n");
 }
 
+function groupHelp({ spec, commands }: CommandGroup): string {
+  return [
+    `seccf ${spec.name} - ${spec.summary}`,
+    "",
+    ...listOf(commands),
+    "",
+    `seccf ${spec.name} ... --help tells more of each.`,
+    "",
+  ].join("\n");
+}
+
+function listOf(commands: readonly (Command | CommandGroup)[]): string[] {
+  const width = Math.max(...commands.map(({ spec }) => spec.name.length));
+  return commands.map(({ spec }) => `  ${spec.name.padEnd(width)}  ${spec.summary}`);
+}
+
 async function print(console: Console, text: string): Promise<number> {
   await console.write(new TextEncoder().encode(text));
   return 0;
 }
 
-function wrongCommand(name: string | undefined): string {
-  const names = COMMANDS.map(({ spec }) => spec.name);
+function wrongCommand(name: string | undefined, commands: readonly (Command | CommandGroup)[]): string {
+  const names = commands.map(({ spec }) => spec.name);
   if (name === undefined) return `a command is needed: ${names.join(", ")}`;
   return `no such command: ${name}${suggestion(name, names) || `; there is ${names.join(", ")}`}`;
 }

@@ -6,6 +6,7 @@ import process from "node:process";
 import { SeccfError } from "../../lib/error.ts";
 import { webPlatform } from "../../web_platform.ts";
 import type { Console } from "./console.ts";
+import { askOnTerminal } from "./identity_prompt.ts";
 
 /** This process as a {@link Console}. */
 export function processConsole(): Console {
@@ -29,6 +30,12 @@ export function processConsole(): Console {
     env: (name) => process.env[name],
     readText: (path) => readFile(path, "utf8"),
     appendLine: (path, line) => appendFileSync(path, `${line}\n`, { mode: 0o600 }),
+    ...(process.stdin.isTTY
+      ? {
+        askSecret: (question: string) =>
+          askOnTerminal(process.stdin, (text) => void process.stderr.write(text), question),
+      }
+      : {}),
     interrupted: interruption.signal,
   };
 }

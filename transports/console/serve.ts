@@ -2,13 +2,12 @@
 
 import type { SecureChannel } from "../../lib/association/mod.ts";
 import { fromUtf8 } from "../../lib/bytes/mod.ts";
-import { tls } from "../tls/mod.ts";
 import { parseAddress } from "./address.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import type { Command, Console } from "./console.ts";
 import { KEY_NOTE, SERVER_KEY_OPTIONS, serverKeys } from "./keys.ts";
 import { type Reporter, reporter } from "./report.ts";
-import { TLS_NOTES, TLS_OPTIONS, tlsOptions } from "./tls_options.ts";
+import { carrierFor, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
 
 /** The server. */
 export const serveCommand: Command = {
@@ -22,19 +21,16 @@ export const serveCommand: Command = {
       { name: "--echo", help: "send everything back instead of printing it" },
       ...TLS_OPTIONS,
     ],
-    notes: ["URL is tls-psk://HOST:PORT, with port 0 for a free one.", KEY_NOTE, "", ...TLS_NOTES],
+    notes: ["URL is tls-psk://HOST:PORT or dtls://HOST:PORT, with port 0 for a free one.", KEY_NOTE, "", ...TLS_NOTES],
   },
   run,
 };
 
 async function run(given: Arguments, console: Console): Promise<number> {
-  const { host, port } = parseAddress(given.operands[0] ?? "");
+  const address = parseAddress(given.operands[0] ?? "");
   const report = reporter(given, console);
-  const keys = await serverKeys(given, console, host);
-  const carrier = tls({
-    ...tlsOptions(given, console),
-    host,
-    port,
+  const keys = await serverKeys(given, console, address.host);
+  const carrier = carrierFor(address, given, console, {
     hint: toHint(given.one("--hint")),
     onRefused: ({ remote, error }) => report.failure(error, { remote }),
   });

@@ -1,7 +1,10 @@
-/** What `connect` and `serve` have in common: the options of the TLS carrier. @module */
+/** What `connect` and `serve` have in common: the URL's carrier and its options. @module */
 
+import type { Carrier } from "../../lib/association/mod.ts";
 import { cipherSuites } from "../../lib/crypto/mod.ts";
-import type { TlsCarrierOptions } from "../tls/mod.ts";
+import { dtls, type DtlsCarrierOptions } from "../dtls/mod.ts";
+import { tls, type TlsCarrierOptions } from "../tls/mod.ts";
+import type { Address } from "./address.ts";
 import { type Arguments, type OptionSpec, suggestion, UsageError } from "./arguments.ts";
 import type { Console } from "./console.ts";
 
@@ -9,6 +12,9 @@ import type { Console } from "./console.ts";
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { name: "--suite", value: "NAME", repeated: true, help: "a cipher suite by IANA name, best first" },
   { name: "--allow", value: "WEAKNESS", repeated: true, help: "mac-then-encrypt or no-extended-master-secret" },
+  { name: "--cid", help: "dtls: a Connection ID (RFC 9146) for this end as well; a server has one anyway" },
+  { name: "--no-cid", help: "dtls: no Connection IDs" },
+  { name: "--mtu", value: "BYTES", help: "dtls: the longest datagram to send, 128 to 65507 (default 1232)" },
   {
     name: "--keylog",
     value: "FILE",
@@ -18,12 +24,25 @@ export const TLS_OPTIONS: readonly OptionSpec[] = [
 
 /** The notes below them. */
 export const TLS_NOTES: readonly string[] = [
+  "Over dtls:// a line is a datagram, its line end included, and may get lost; one that is too long is an error.",
+  "",
   "Cipher suites; the legacy ones take part only when named:",
   ...cipherSuites.map(({ name, legacy }) => `  ${name}${legacy ? " (legacy)" : ""}`),
 ];
 
-/** Throws {@link UsageError} for a suite or a weakness that does not exist. */
-export function tlsOptions(
+/** What the carriers share. */
+type Shared = Pick<TlsCarrierOptions & DtlsCarrierOptions, "hint" | "onRefused">;
+
+/** The carrier that `address` asks for. Throws {@link UsageError} for a suite or a weakness that does not exist, and for what is not the carrier's. */
+export function carrierFor(address: Address, given: Arguments, console: Console, shared: Shared = {}): Carrier {
+  const { scheme, host, port } = address;
+  const options = { ...tlsOptions(given, console), ...shared, host, port };
+  if (scheme === "dtls") return dtls({ ...options, ...dtlsOptions(given) });
+  for (const name of DTLS_ONLY) if (given.has(name)) throw new UsageError(`${name} is for dtls://`);
+  return tls(options);
+}
+
+function tlsOptions(
   given: Arguments,
   console: Console,
 ): Pick<TlsCarrierOptions, "suites" | "macThenEncrypt" | "requireExtendedMasterSecret" | "keyLog"> {
@@ -40,9 +59,23 @@ export function tlsOptions(
   };
 }
 
+function dtlsOptions(given: Arguments): Pick<DtlsCarrierOptions, "connectionId" | "mtu"> {
+  const mtu = given.one("--mtu");
+  if (mtu !== undefined && !(/^[0-9]{3,5}$/.test(mtu) && Number(mtu) >= 128 && Number(mtu) <= 65_507)) {
+    throw new UsageError("--mtu is 128 to 65507");
+  }
+  if (given.has("--cid") && given.has("--no-cid")) throw new UsageError("--cid and --no-cid exclude each other");
+  return {
+    ...(given.has("--cid") && { connectionId: 8 }),
+    ...(given.has("--no-cid") && { connectionId: false as const }),
+    ...(mtu !== undefined && { mtu: Number(mtu) }),
+  };
+}
+
 function check(what: string, name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
   throw new UsageError(`no such ${what}: ${name}${suggestion(name, known) || `; there is ${known.join(", ")}`}`);
 }
 
+const DTLS_ONLY = ["--cid", "--no-cid", "--mtu"];
 const WEAKNESSES = ["mac-then-encrypt", "no-extended-master-secret"];

@@ -62,16 +62,16 @@ function tryLock(file: string): (() => void) | undefined {
     // SQLite would make it with the mode that the process's mask leaves.
     closeSync(openSync(file, "wx", 0o600));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw unavailable(error);
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
   const database = new (sqlite().DatabaseSync)(file);
   try {
-    database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return () => database.close();
   } catch (error) {
     database.close();
     if (error instanceof Error && /\blocked\b/.test(error.message)) return undefined;
-    throw unavailable(error);
+    throw error;
   }
 }
 
@@ -84,8 +84,4 @@ function sqlite(): Sqlite {
   const found = process.getBuiltinModule("node:sqlite") as Sqlite | undefined;
   if (!found) throw new SeccfError("unsupported", "this runtime has no node:sqlite, whose locks identity files need");
   return found;
-}
-
-function unavailable(cause: unknown): SeccfError {
-  return new SeccfError("identity-unavailable", "the identity file can not be locked", { cause });
 }

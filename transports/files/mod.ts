@@ -105,7 +105,7 @@ export async function fileIdentity(path: string, options: FileIdentityUse): Prom
  */
 // req: SEC_CF-SEC-001
 export async function openIdentityFile(path: string, options: FileUse & Opener): Promise<IdentityFile> {
-  await using opener = await openerOf(options);
+  using opener = await openerOf(options);
   return await openFile({ ...placeOf(path, options), unlock: opener.unlock });
 }
 
@@ -115,7 +115,7 @@ export async function createIdentityFile(path: string, options: CreateFileUse): 
   const { entries = [], cost } = options;
   const place = { ...placeOf(path, options), entries, ...(cost ? { cost } : {}) };
   if ("fileKey" in options) return await createFile({ ...place, unlock: options.fileKey });
-  await using opener = await openerOf(options);
+  using opener = await openerOf(options);
   await createFile({ ...place, unlock: opener.unlock });
 }
 
@@ -125,26 +125,23 @@ export async function fileSubscribers(path: string, options: FileUse & Opener): 
   return await subscribersOfFile(file);
 }
 
-function placeOf(path: string, { random = webPlatform.random, counter, lockSeconds, signal }: FileUse): FilePlace & Wait {
+function placeOf(
+  path: string,
+  { random = webPlatform.random, counter, lockSeconds, signal }: FileUse,
+): FilePlace & Wait {
   const fileSystem = nodeFileSystem(lockSeconds === undefined ? {} : { lockSeconds });
   return { path, fileSystem, random, ...(counter ? { counter } : {}), ...(signal ? { signal } : {}) };
 }
 
 /** Disposing wipes what was made of a string, and nothing that is the caller's. */
-async function openerOf(opener: Opener): Promise<AsyncDisposable & { readonly unlock: Unlock }> {
-  const keep = () => Promise.resolve();
-  if (opener.wrappingKey) return { unlock: { wrappingKey: opener.wrappingKey }, [Symbol.asyncDispose]: keep };
+async function openerOf(opener: Opener): Promise<Disposable & { readonly unlock: Unlock }> {
+  const keep = () => undefined;
+  if (opener.wrappingKey) return { unlock: { wrappingKey: opener.wrappingKey }, [Symbol.dispose]: keep };
   const given = typeof opener.unlock === "function" ? await opener.unlock() : opener.unlock;
-  if (typeof given !== "string") return { unlock: { passphrase: given }, [Symbol.asyncDispose]: keep };
+  if (typeof given !== "string") return { unlock: { passphrase: given }, [Symbol.dispose]: keep };
   // As RFC 8265 4.2.2 compares passwords: two keyboards may compose one letter differently.
   const bytes = toUtf8(given.normalize("NFC"));
   const passphrase = secretFrom(bytes);
   wipe(bytes);
-  return {
-    unlock: { passphrase },
-    [Symbol.asyncDispose]() {
-      passphrase[Symbol.dispose]();
-      return Promise.resolve();
-    },
-  };
+  return { unlock: { passphrase }, [Symbol.dispose]: () => passphrase[Symbol.dispose]() };
 }

@@ -68,7 +68,9 @@ async function send(request: Request, how: ClientRequestArgs, repeatable = false
   const last = first.kind === "stale" && repeatable ? await attempt(asked, body, request.signal) : first;
   if (last.kind !== "answered") throw request.signal.aborted ? request.signal.reason : carrierError(last.cause, url);
   const { message } = last;
-  const answer = await readBody(message);
+  const answer = await readBody(message).catch((error: unknown) => {
+    throw request.signal.aborted ? request.signal.reason : error;
+  });
   const status = message.statusCode ?? 502;
   return new Response(status === 204 || status === 304 ? null : answer, {
     status,

@@ -39,26 +39,48 @@ export async function readBody(message: IncomingMessage, limit: number = BODY_LI
   return body;
 }
 
-/** A Request for a handler. Throws `malformed` where the target or the Host field is no URL of ours. */
-export async function toRequest(message: IncomingMessage, scheme: "http" | "https", limit?: number): Promise<Request> {
+/**
+ * A Request for a handler. Its body is read when the handler reads it, so that a stranger who is refused by his header fields
+ * costs no memory; beyond `limit` bytes it fails with `too-large`. Throws `malformed` where target or Host field is no URL of ours.
+ */
+export function toRequest(message: IncomingMessage, scheme: "http" | "https", limit?: number): Request {
+  const hosts = message.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
   const host = message.headers.host ?? "";
   const target = message.url ?? "/";
-  // Only origin form (RFC 9112 3.2.1): an absolute target could name another authority than Host does.
-  if (!target.startsWith("/") || !/^[A-Za-z0-9.\-:[\]]+$/.test(host)) {
+  // Only origin form (RFC 9112 3.2.1): an absolute target could name another authority than Host does, and so could a second Host.
+  if (hosts.length !== 1 || !target.startsWith("/") || !/^[A-Za-z0-9.\-:[\]]+$/.test(host)) {
     throw new SeccfError("malformed", "no request target of ours", { clause: "RFC 9112 3.2" });
   }
-  const body = await readBody(message, limit);
   const method = message.method ?? "GET";
   try {
     const bodiless = method === "GET" || method === "HEAD";
-    return new Request(`${scheme}://${host}${target}`, {
+    const init: RequestInit & { readonly duplex: "half" } = {
       method,
       headers: toHeaders(message.rawHeaders),
-      ...(bodiless ? {} : { body }),
-    });
+      duplex: "half",
+      ...(bodiless ? {} : { body: bodyOf(message, limit) }),
+    };
+    return new Request(`${scheme}://${host}${target}`, init);
   } catch (cause) {
     throw new SeccfError("malformed", "no request", { cause });
   }
+}
+
+/** The body as it is asked for. A connection that breaks off is `closed` to its reader. */
+function bodyOf(message: IncomingMessage, limit: number = BODY_LIMIT): ReadableStream<Uint8Array> {
+  const parts = (message as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  let length = 0;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await parts.next().catch((cause: unknown) => {
+        throw new SeccfError("closed", "the body broke off", { cause });
+      });
+      if (done) return controller.close();
+      length += value.length;
+      if (length > limit) throw new SeccfError("too-large", `a body of more than ${limit} bytes`);
+      controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
 }
 
 /** Raw name, value, name, value ... to Headers, repeated fields kept. */

@@ -22,7 +22,7 @@ export interface ServeHttpOptions {
   readonly host?: string;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Connections at once; more wait in the system's queue. Default 1000. */
+  /** Connections at once; one more is closed as it comes. Default 1000. */
   readonly maxConnections?: number;
 }
 
@@ -59,13 +59,13 @@ export function serveHttpOver(listener: Listener, handler: Handler): HttpServer 
       socket.once("close", () => void open.delete(channel));
       server.emit("connection", socket);
     }
-  })();
+  })().catch(() => undefined); // a listener that failed yields no more channels
   return {
     url: listener.url,
     async [Symbol.asyncDispose]() {
       await listener[Symbol.asyncDispose]();
       for (const channel of open) await channel[Symbol.asyncDispose]();
-      await accepting.catch(() => undefined); // ended by the dispose above
+      await accepting;
     },
   };
 }
@@ -76,7 +76,7 @@ function answerWith(handler: Handler, scheme: "http" | "https", peer?: Peer): Re
     (async () => {
       let response: Response;
       try {
-        response = await handler(await toRequest(message, scheme), peer);
+        response = await handler(toRequest(message, scheme), peer);
       } catch (error) {
         response = new Response(null, { status: statusOf(error) });
       }

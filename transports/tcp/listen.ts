@@ -1,7 +1,6 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import type { ByteStream, StreamListener } from "../../lib/link.ts";
-import { Queue } from "../../lib/channel/mod.ts";
-import { joinAddress } from "./address.ts";
+import { joinAddress, Queue } from "../../lib/channel/mod.ts";
 import { unreachable } from "./failure.ts";
 import { tcpStream } from "./stream.ts";
 

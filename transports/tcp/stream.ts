@@ -3,9 +3,8 @@
 import type { Socket } from "node:net";
 import type { ByteStream } from "../../lib/link.ts";
 import type { Wait } from "../../lib/platform.ts";
-import { Queue } from "../../lib/channel/mod.ts";
+import { joinAddress, Queue } from "../../lib/channel/mod.ts";
 import { unlessAborted } from "../../lib/deadline.ts";
-import { joinAddress } from "./address.ts";
 import { broken } from "./failure.ts";
 
 /** Takes `socket` over; it must have been made with `allowHalfOpen` and not be read yet. */

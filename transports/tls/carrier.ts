@@ -5,9 +5,10 @@ import {
   type AcceptorLimits,
   type ChannelLimits,
   connectChannel,
+  dnsName,
   type Refusal,
+  suiteNumbers,
 } from "../../lib/channel/mod.ts";
-import { cipherSuites, suiteByName } from "../../lib/crypto/mod.ts";
 import { deadline } from "../../lib/deadline.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream, StreamListener } from "../../lib/link.ts";
@@ -73,7 +74,7 @@ class TlsCarrier implements Carrier {
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError("a port is 0 to 65535");
     this.#options = options;
     this.#over = over;
-    this.#suites = suites?.map(suiteNumber);
+    this.#suites = suites && suiteNumbers(suites);
   }
 
   async connect(
@@ -139,16 +140,4 @@ class TlsCarrier implements Carrier {
         ...(ownIdentities && { ownIdentities }),
       });
   }
-}
-
-/** RFC 6066 3 has no place for addresses: `undefined` for one, and for no name at all. */
-function dnsName(name: string | undefined): string | undefined {
-  return name === undefined || name.includes(":") || /^[0-9.]*$/.test(name) ? undefined : name;
-}
-
-function suiteNumber(name: string): number {
-  const suite = suiteByName(name);
-  if (suite) return suite.id;
-  const known = cipherSuites.map((each) => each.name).join(", ");
-  throw new RangeError(`no such cipher suite here: ${name}; there is ${known}`);
 }

@@ -4,6 +4,7 @@ import { SeccfError } from "../../error.ts";
 import { Reader, Writer } from "../../bytes/mod.ts";
 import { TlsFailure } from "../alert.ts";
 import {
+  connectionIdIn,
   EXTENSION,
   type Extensions,
   FLAG,
@@ -32,11 +33,18 @@ export interface ClientHello {
   readonly renegotiationInfo: boolean;
   /** RFC 8446 4.2.1; `undefined` where the extension is missing. */
   readonly supportedVersions: readonly number[] | undefined;
+  /** 0 to 255 bytes, only on datagrams and always there (RFC 6347 4.2.1). */
+  readonly cookie?: Uint8Array;
+  /** What the client wants to receive, 0 to 255 bytes; missing: it knows of none (RFC 9146 3). */
+  readonly connectionId?: Uint8Array;
+  /** The client answers return routability checks (RFC 9853 3). */
+  readonly returnRoutability?: true;
 }
 
 /** The message's body. Renegotiation is indicated by the extension (RFC 9325 3.5). */
 export function encodeClientHello(hello: ClientHello): Uint8Array {
   const writer = new Writer().u16(hello.version).bytes(hello.random).vector8(hello.sessionId);
+  if (hello.cookie) writer.vector8(hello.cookie);
   const suites = new Writer();
   for (const suite of hello.suites) suites.u16(suite);
   writer.vector16(suites.done()).vector8(Uint8Array.of(NULL_COMPRESSION));
@@ -44,8 +52,8 @@ export function encodeClientHello(hello: ClientHello): Uint8Array {
   return writer.done();
 }
 
-/** Throws `malformed`; views share memory with `body`. */
-export function decodeClientHello(body: Uint8Array): ClientHello {
+/** Throws `malformed`; views share memory with `body`. `form` says whether there is a cookie. */
+export function decodeClientHello(body: Uint8Array, form: "stream" | "datagram" = "stream"): ClientHello {
   const reader = new Reader(body);
   const version = reader.u16();
   // Its other fields may be of another shape: say so before tripping over them.
@@ -57,6 +65,7 @@ export function decodeClientHello(body: Uint8Array): ClientHello {
   const random = reader.take(32);
   const sessionId = reader.vector8();
   if (sessionId.length > 32) throw new SeccfError("malformed", "a session id beyond 32 bytes");
+  const cookie = form === "datagram" ? reader.vector8() : undefined;
   const suites = numbers(reader.vector16());
   const compressions = reader.vector8();
   if (!compressions.includes(NULL_COMPRESSION)) {
@@ -66,6 +75,7 @@ export function decodeClientHello(body: Uint8Array): ClientHello {
   }
   const extensions = readExtensions(reader);
   const name = extensions.get(EXTENSION.serverName);
+  const connectionId = form === "datagram" ? connectionIdIn(extensions) : undefined;
   return {
     version,
     random,
@@ -76,6 +86,9 @@ export function decodeClientHello(body: Uint8Array): ClientHello {
     encryptThenMac: hasFlag(extensions, EXTENSION.encryptThenMac),
     renegotiationInfo: hasRenegotiationInfo(extensions) || suites.includes(RENEGOTIATION_SCSV),
     supportedVersions: versions(extensions),
+    ...(cookie && { cookie }),
+    ...(connectionId && { connectionId }),
+    ...(connectionId && hasFlag(extensions, EXTENSION.returnRoutability) && { returnRoutability: true }),
   };
 }
 
@@ -89,6 +102,10 @@ function extensionsOf(hello: ClientHello): Extensions {
     const list = new Writer();
     for (const version of hello.supportedVersions) list.u16(version);
     extensions.set(EXTENSION.supportedVersions, new Writer().vector8(list.done()).done());
+  }
+  if (hello.connectionId) {
+    extensions.set(EXTENSION.connectionId, new Writer().vector8(hello.connectionId).done());
+    if (hello.returnRoutability) extensions.set(EXTENSION.returnRoutability, FLAG);
   }
   return extensions;
 }

@@ -11,6 +11,8 @@ export const EXTENSION = {
   encryptThenMac: 22,
   extendedMasterSecret: 23,
   supportedVersions: 43,
+  connectionId: 54,
+  returnRoutability: 61,
   renegotiationInfo: 0xff01,
 } as const;
 
@@ -68,6 +70,16 @@ export function hasRenegotiationInfo(extensions: Extensions): boolean {
     });
   }
   return true;
+}
+
+/** The Connection ID that the other side wants to receive (RFC 9146 3), or `undefined` where it says nothing of one. */
+export function connectionIdIn(extensions: Extensions): Uint8Array | undefined {
+  const body = extensions.get(EXTENSION.connectionId);
+  if (body === undefined) return undefined;
+  const reader = new Reader(body);
+  const connectionId = reader.vector8();
+  reader.end();
+  return connectionId;
 }
 
 /** The body of an empty `renegotiation_info`. */

@@ -9,6 +9,7 @@ export const HANDSHAKE = {
   helloRequest: 0,
   clientHello: 1,
   serverHello: 2,
+  helloVerifyRequest: 3,
   serverKeyExchange: 12,
   serverHelloDone: 14,
   clientKeyExchange: 16,

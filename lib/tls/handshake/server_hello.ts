@@ -4,6 +4,7 @@ import { SeccfError } from "../../error.ts";
 import { Reader, Writer } from "../../bytes/mod.ts";
 import { TlsFailure } from "../alert.ts";
 import {
+  connectionIdIn,
   EXTENSION,
   type Extensions,
   FLAG,
@@ -27,6 +28,10 @@ export interface ServerHello {
   readonly extendedMasterSecret: boolean;
   readonly encryptThenMac: boolean;
   readonly renegotiationInfo: boolean;
+  /** What the server wants to receive, 0 to 255 bytes; missing: none are used (RFC 9146 3). */
+  readonly connectionId?: Uint8Array;
+  /** The server may ask whether an address is reachable (RFC 9853 3). */
+  readonly returnRoutability?: true;
 }
 
 /** The message's body. */
@@ -55,6 +60,7 @@ export function decodeServerHello(body: Uint8Array): ServerHello {
   }
   const extensions = readExtensions(reader);
   for (const type of extensions.keys()) if (!ANSWERS.has(type)) throw notOffered();
+  const connectionId = connectionIdIn(extensions);
   return {
     version,
     random,
@@ -64,6 +70,8 @@ export function decodeServerHello(body: Uint8Array): ServerHello {
     extendedMasterSecret: hasFlag(extensions, EXTENSION.extendedMasterSecret),
     encryptThenMac: hasFlag(extensions, EXTENSION.encryptThenMac),
     renegotiationInfo: hasRenegotiationInfo(extensions),
+    ...(connectionId && { connectionId }),
+    ...(hasFlag(extensions, EXTENSION.returnRoutability) && { returnRoutability: true }),
   };
 }
 
@@ -80,6 +88,10 @@ function extensionsOf(hello: ServerHello): Extensions {
   if (hello.extendedMasterSecret) extensions.set(EXTENSION.extendedMasterSecret, FLAG);
   if (hello.encryptThenMac) extensions.set(EXTENSION.encryptThenMac, FLAG);
   if (hello.renegotiationInfo) extensions.set(EXTENSION.renegotiationInfo, NO_RENEGOTIATION);
+  if (hello.connectionId) {
+    extensions.set(EXTENSION.connectionId, new Writer().vector8(hello.connectionId).done());
+  }
+  if (hello.returnRoutability) extensions.set(EXTENSION.returnRoutability, FLAG);
   return extensions;
 }
 
@@ -89,4 +101,6 @@ const ANSWERS: ReadonlySet<number> = new Set([
   EXTENSION.extendedMasterSecret,
   EXTENSION.encryptThenMac,
   EXTENSION.renegotiationInfo,
+  EXTENSION.connectionId,
+  EXTENSION.returnRoutability,
 ]);

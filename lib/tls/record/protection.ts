@@ -3,12 +3,15 @@
 import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } from "../../crypto/mod.ts";
 import type { Random } from "../../platform.ts";
 import type { DirectionKeys } from "../key_schedule.ts";
+import { numberAt } from "./datagram_header.ts";
 
 // req: SEC_CF-AUTH-003, SEC_CF-AUTH-004, SEC_CF-INTE-001, SEC_CF-CONF-001
-/** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2). */
+/** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2); or with a Connection ID what RFC 9146 5 has before the length. */
 export interface Protection extends Disposable {
   /** How much longer than its plaintext a sealed record can be. */
   readonly overhead: number;
+  /** How long a record of this much plaintext is, sealed here. */
+  sealedLength(plaintextLength: number): number;
   /** Writes what goes into the record and returns its length. `out` has room for `plaintext.length + overhead` and lies apart from `plaintext`. */
   sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number;
   /** Writes the plaintext and returns its length, or -1 for anything that is not what the peer sealed. `out` has room for `sealed.length`. */
@@ -26,7 +29,7 @@ export function createProtection(
   if (!keys.macKey) throw new RangeError("a CBC suite needs a MAC key");
   const { encryptThenMac, random } = options;
   const cipher = createCbcHmac({ hash: protection.hash, encryptThenMac }, keys.key, keys.macKey);
-  return new CbcProtection(cipher, random);
+  return new CbcProtection(cipher, random, encryptThenMac);
 }
 
 /** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
@@ -34,7 +37,7 @@ class AeadProtection implements Protection {
   readonly overhead: number;
   readonly #aead: Aead;
   readonly #nonce: Uint8Array;
-  readonly #additional = new Uint8Array(13);
+  #additional = new Uint8Array(13);
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
@@ -43,9 +46,14 @@ class AeadProtection implements Protection {
     this.overhead = EXPLICIT_NONCE + aead.tagLength;
   }
 
+  sealedLength(plaintextLength: number): number {
+    return plaintextLength + this.overhead;
+  }
+
   sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
     // The record's number, which never repeats, is the explicit part: no two nonces are alike.
-    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = out[i] = header[i]!;
+    const at = numberAt(header);
+    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = out[i] = header[at + i]!;
     this.#authenticate(header, plaintext.length);
     return EXPLICIT_NONCE +
       this.#aead.sealInto(this.#nonce, this.#additional, plaintext, out.subarray(EXPLICIT_NONCE));
@@ -65,9 +73,11 @@ class AeadProtection implements Protection {
   }
 
   #authenticate(header: Uint8Array, length: number): void {
+    const end = header.length;
+    if (this.#additional.length !== end + 2) this.#additional = new Uint8Array(end + 2);
     this.#additional.set(header);
-    this.#additional[11] = length >> 8;
-    this.#additional[12] = length;
+    this.#additional[end] = length >> 8;
+    this.#additional[end + 1] = length;
   }
 }
 
@@ -75,12 +85,21 @@ class CbcProtection implements Protection {
   readonly overhead: number;
   readonly #cipher: CbcHmac;
   readonly #random: Random;
+  readonly #encryptThenMac: boolean;
   readonly #iv = new Uint8Array(16);
 
-  constructor(cipher: CbcHmac, random: Random) {
+  constructor(cipher: CbcHmac, random: Random, encryptThenMac: boolean) {
     this.#cipher = cipher;
     this.#random = random;
+    this.#encryptThenMac = encryptThenMac;
     this.overhead = cipher.ivLength + MAX_PADDING + cipher.macLength;
+  }
+
+  sealedLength(plaintextLength: number): number {
+    const { ivLength, blockLength, macLength } = this.#cipher;
+    const inside = plaintextLength + (this.#encryptThenMac ? 0 : macLength);
+    const padded = inside + blockLength - (inside % blockLength);
+    return ivLength + padded + (this.#encryptThenMac ? macLength : 0);
   }
 
   sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {

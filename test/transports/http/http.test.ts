@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
 import { createAssociation, createKeyTable, rawPsk, type Role, startLifetime } from "../../../lib/association/mod.ts";
 import { fromUtf8, toUtf8 } from "../../../lib/bytes/mod.ts";
@@ -100,4 +102,58 @@ test("nobody there is unreachable, an aborted request says why, and TLS is not p
 test("a port that is taken is unreachable to who wants to listen on it", async () => {
   await using server = await serveHttp(describe, { port: 0 });
   await assert.rejects(serveHttp(describe, { port: Number(server.url.port) }), { code: "unreachable" });
+});
+
+/** What the server answers to these bytes, written as they are. The connection is closed when \`enough\` has come. */
+async function raw(url: URL, text: string, enough = "\r\n\r\n"): Promise<string> {
+  const socket = connect(Number(url.port), url.hostname);
+  socket.on("error", () => undefined); // the server may hang up
+  socket.write(text);
+  let answer = "";
+  for await (const bytes of socket) {
+    answer += bytes;
+    if (answer.includes(enough)) break;
+  }
+  return answer;
+}
+
+test("requests that two readers would read in two ways are refused: two hosts, two lengths, another authority", async () => {
+  let heard = 0;
+  await using server = await serveHttp(() => new Response(String(++heard)), { port: 0 });
+  const fields = [
+    "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a@b.example\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+    "GET / HTTP/1.0\r\n\r\n",
+    "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+    "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+  ];
+  for (const text of fields) assert.match(await raw(server.url, text), /^HTTP\/1\.1 400 /, text);
+  assert.equal(heard, 0);
+  assert.match(await raw(server.url, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"), /^HTTP\/1\.1 200 /);
+});
+
+test("a body that the handler does not want is not waited for", async () => {
+  await using server = await serveHttp(({ headers }) => new Response(null, { status: headers.has("x") ? 200 : 401 }), {
+    port: 0,
+  });
+  const head = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000000\r\n\r\nno more than this";
+  assert.match(await raw(server.url, head), /^HTTP\/1\.1 401 /);
+});
+
+test("a request that is aborted while its answer comes says why", async () => {
+  const half = createServer((_, out) => void out.writeHead(200, { "content-length": "100" }).write("half"));
+  await new Promise<void>((resolve) => half.listen(0, "127.0.0.1", resolve));
+  const { port } = half.address() as AddressInfo;
+  await using client = plainHttp();
+  const controller = new AbortController();
+  const fetching = client.fetch(new Request(`http://127.0.0.1:${port}/`, { signal: controller.signal }));
+  setTimeout(() => controller.abort(new Error("changed my mind")), 50);
+  await assert.rejects(fetching, /changed my mind|aborted/);
+  half.closeAllConnections();
+  await new Promise((resolve) => half.close(resolve));
 });

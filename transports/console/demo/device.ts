@@ -8,11 +8,16 @@ import {
   type Use,
 } from "../../../lib/association/mod.ts";
 import { fromHex, fromUtf8, toHex, toUtf8 } from "../../../lib/bytes/mod.ts";
-import { secretFrom, suiteById } from "../../../lib/crypto/mod.ts";
+import { type SecretBytes, secretFrom, suiteById } from "../../../lib/crypto/mod.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { deadline } from "../../../lib/deadline.ts";
 import { SeccfError } from "../../../lib/error.ts";
-import { softUsim, usimIdentity } from "../../../lib/identity/mod.ts";
+import { type IdentityModule, type SoftUsim, softUsim, usimIdentity } from "../../../lib/identity/mod.ts";
 import type { Platform } from "../../../lib/platform.ts";
 import { createAgent } from "../../../lib/roles/mod.ts";
+import { type Pcsc, pcsc, pcscIdentity } from "../../cards/pcsc/mod.ts";
+import { virtualReader } from "../../cards/virtual/mod.ts";
+import { fileIdentity } from "../../files/mod.ts";
 import { http, plainHttp } from "../../http/mod.ts";
 import { tls } from "../../tls/mod.ts";
 import { report } from "./process.ts";
@@ -21,14 +26,7 @@ import type { DeviceTask } from "./task.ts";
 /** Runs through the story once. */
 export async function runDevice(task: DeviceTask, platform: Platform): Promise<void> {
   const { subscriber, keyManager, enabler } = task;
-  using pin = secretFrom(toUtf8(subscriber.pin));
-  await using card = softUsim({
-    credentials: { k: secretFrom(fromHex(subscriber.k)), opc: secretFrom(fromHex(subscriber.opc)) },
-    imsi: subscriber.imsi,
-    pin,
-  });
-  await using identity = await usimIdentity(card.connect(), { pin });
-  step(`has a soft USIM, its PIN verified: ${identity.aka?.impi}`);
+  await using identity = await openIdentity(subscriber, platform);
 
   // Names stay names in URLs, realms and keys; where they are is said here, as curl --resolve does.
   await using network = plainHttp({ resolve: { [enabler.name]: `127.0.0.1:${enabler.http}` } });
@@ -47,6 +45,62 @@ export async function runDevice(task: DeviceTask, platform: Platform): Promise<v
   await overHttp(association);
   await sealed(association, network.fetch);
 }
+
+/** A soft USIM with a PIN, here or in a card reader, or what is in the identity file. */
+async function openIdentity(subscriber: DeviceTask["subscriber"], { clock }: Platform): Promise<IdentityModule> {
+  if ("path" in subscriber) {
+    const identity = await fileIdentity(subscriber.path, { unlock: subscriber.passphrase });
+    step(`opened its identity file ${subscriber.path}: ${identity.aka?.impi}`);
+    return identity;
+  }
+  using pin = secretFrom(toUtf8(subscriber.pin));
+  const card = softUsim({
+    credentials: { k: secretFrom(fromHex(subscriber.k)), opc: secretFrom(fromHex(subscriber.opc)) },
+    imsi: subscriber.imsi,
+    pin,
+  });
+  if (subscriber.vpcd !== undefined) return await openThroughPcscd(card, subscriber.vpcd, pin, clock);
+  const identity = await usimIdentity(card.connect(), { pin });
+  step(`has a soft USIM, its PIN verified: ${identity.aka.impi}`);
+  return withParts(identity, card);
+}
+
+/** The card in one of vpcd's readers, and the identity out of that reader by PC/SC, as any program would have it. */
+async function openThroughPcscd(card: SoftUsim, port: number, pin: SecretBytes, clock: Clock): Promise<IdentityModule> {
+  const cards = pcsc();
+  const before = new Set((await cards.readers()).filter(({ present }) => present).map(({ name }) => name));
+  const reader = virtualReader({ card, port });
+  const found = await newCard(cards, before, toHex(card.atr), clock);
+  const identity = await pcscIdentity({ reader: found, pin });
+  step(`put a soft USIM into the reader ${found} and opened it by PC/SC: ${identity.aka.impi}`);
+  return withParts(identity, reader, card);
+}
+
+async function newCard(cards: Pcsc, before: ReadonlySet<string>, atr: string, clock: Clock): Promise<string> {
+  using limit = deadline({ clock, seconds: READER_SECONDS, reason: noReader });
+  for await (const readers of cards.watch(limit)) {
+    const found = readers.find(({ name, ...card }) => !before.has(name) && toHex(card.atr) === atr);
+    if (found) return found.name;
+  }
+  throw noReader();
+}
+
+function noReader(): SeccfError {
+  return new SeccfError("identity-unavailable", "the card did not appear in a reader: is vpcd a driver of pcscd?");
+}
+
+function withParts(identity: IdentityModule, ...parts: readonly AsyncDisposable[]): IdentityModule {
+  return {
+    ...identity.aka ? { aka: identity.aka } : {},
+    async [Symbol.asyncDispose]() {
+      await identity[Symbol.asyncDispose]();
+      for (const part of parts) await part[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** pcscd looks for cards now and then. */
+const READER_SECONDS = 10;
 
 async function overTls(association: SecurityAssociation, port: number): Promise<void> {
   await using channel = await association.bind(tls({ host: "127.0.0.1", port }));

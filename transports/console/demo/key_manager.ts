@@ -7,6 +7,7 @@ import { secretFrom, secretRandom } from "../../../lib/crypto/mod.ts";
 import { impiOf } from "../../../lib/identity/mod.ts";
 import type { Platform } from "../../../lib/platform.ts";
 import { createKeyManager } from "../../../lib/roles/mod.ts";
+import { fileSubscribers, type FoundSubscribers } from "../../files/mod.ts";
 import { serveHttp, serveHttpOver } from "../../http/mod.ts";
 import { memoryStore } from "../../stores/memory.ts";
 import { tls } from "../../tls/mod.ts";
@@ -18,14 +19,13 @@ export async function runKeyManager(task: KeyManagerTask, platform: Platform, un
   const { clock, random } = platform;
   const { subscriber, enabler, name } = task;
   await using store = memoryStore({ clock });
-  const credentials = { k: secretFrom(fromHex(subscriber.k)), opc: secretFrom(fromHex(subscriber.opc)) };
-  const impi = impiOf(subscriber.imsi, 2);
+  using known = await subscribersOf(subscriber);
   using wrappingKey = secretRandom(32, random);
   using keyManager = createKeyManager({
     ...platform,
     name,
     centre: createAuthenticationCentre({
-      subscribers: (asked) => asked === impi ? { credentials } : undefined,
+      subscribers: (impi) => known.find(impi),
       store,
       random,
     }),
@@ -45,6 +45,19 @@ export async function runKeyManager(task: KeyManagerTask, platform: Platform, un
   report({ kind: "step", text: `listens as ${name}: Ub on ${ub.url.host}, Nbsp_GBA in PSK-TLS on ${nbsp.url.host}` });
   report({ kind: "ready", ports: { ub: Number(ub.url.port), nbsp: Number(nbsp.url.port) } });
   await until;
+}
+
+/** One, by its figures, or those of an identity file. */
+async function subscribersOf(task: KeyManagerTask["subscriber"]): Promise<Pick<FoundSubscribers, "find"> & Disposable> {
+  if ("path" in task) return await fileSubscribers(task.path, { unlock: task.passphrase });
+  const credentials = { k: secretFrom(fromHex(task.k)), opc: secretFrom(fromHex(task.opc)) };
+  const impi = impiOf(task.imsi, 2);
+  return {
+    find: (asked) => asked === impi ? { credentials } : undefined,
+    [Symbol.dispose]() {
+      for (const secret of Object.values(credentials)) secret[Symbol.dispose]();
+    },
+  };
 }
 
 function provisioned({ enabler, name }: KeyManagerTask, platform: Platform) {

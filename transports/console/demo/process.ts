@@ -4,6 +4,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { createInterface } from "node:readline";
 import process from "node:process";
+import { SeccfError } from "../../../lib/error.ts";
 
 /** What a process of the demo tells its parent. */
 export type Report =
@@ -41,9 +42,10 @@ export function startActor(role: string, task: unknown, onStep: (text: string) =
       else if (report.kind === "ready") resolve(report.ports);
       else keys.set(report.use, report.fingerprint);
     });
-    ended.then((code) => reject(new Error(`${role} ended with status ${code} before it was ready`)));
+    ended.then((code) => reject(new SeccfError("state", `${role} ended with status ${code} before it was ready`)));
   });
   ready.catch(() => undefined); // whoever waits for it hears of it
+  child.stdin.on("error", () => undefined); // a child that is gone is told by \`ended\`
   // The secrets of the demo's subscriber go through a pipe: arguments are there for everybody to read.
   child.stdin.write(`${JSON.stringify(task)}\n`);
   return {
@@ -52,7 +54,9 @@ export function startActor(role: string, task: unknown, onStep: (text: string) =
     keys,
     async [Symbol.asyncDispose]() {
       child.stdin.end(); // a child ends when its stdin does, also when this process is killed
+      const grace = setTimeout(() => void child.kill("SIGKILL"), GRACE_MS);
       await ended;
+      clearTimeout(grace);
     },
   };
 }
@@ -80,3 +84,6 @@ function selfCommand(): [string, ...string[]] {
   // Deno needs its permissions said again; Node and Bun run the file as they are.
   return "deno" in process.versions ? [process.execPath, "run", "-A", script] : [process.execPath, script];
 }
+
+/** What a child has to end by itself. */
+const GRACE_MS = 5000;

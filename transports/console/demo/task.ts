@@ -3,7 +3,8 @@
 /** The demo's Key Manager. */
 export interface KeyManagerTask {
   readonly name: string;
-  readonly subscriber: { readonly imsi: string; readonly k: string; readonly opc: string };
+  /** In figures, or in the identity file that the operator made. */
+  readonly subscriber: { readonly imsi: string; readonly k: string; readonly opc: string } | FileTask;
   readonly enabler: ProvisionedTask & { readonly names: readonly string[] };
 }
 
@@ -16,9 +17,27 @@ export interface EnablerTask {
 
 /** The demo's device. */
 export interface DeviceTask {
-  readonly subscriber: { readonly imsi: string; readonly k: string; readonly opc: string; readonly pin: string };
+  readonly subscriber:
+    | CardTask
+    | FileTask;
   readonly keyManager: { readonly name: string; readonly port: number };
   readonly enabler: { readonly name: string; readonly tls: number; readonly http: number };
+}
+
+/** A soft USIM with these figures, in this process or in a virtual reader of pcscd. */
+export interface CardTask {
+  readonly imsi: string;
+  readonly k: string;
+  readonly opc: string;
+  readonly pin: string;
+  /** The port of vpcd, in whose reader the card goes. */
+  readonly vpcd?: number;
+}
+
+/** An identity file and what opens it. */
+export interface FileTask {
+  readonly path: string;
+  readonly passphrase: string;
 }
 
 /** The key that enabler and Key Manager were provisioned with. */

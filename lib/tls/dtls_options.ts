@@ -1,0 +1,119 @@
+/** What DTLS engines and the acceptor are told at their birth. @module */
+
+import type { Random } from "../platform.ts";
+import { DATAGRAM_LENGTH } from "./limits.ts";
+import type { ClientOptions, CommonOptions, Policy, ServerOptions } from "./options.ts";
+import { toPolicy } from "./options.ts";
+import { DTLS_1_2 } from "./record/content_type.ts";
+
+/** What both ends of an association have. */
+export interface DatagramOptions {
+  /** Bytes of the longest datagram that is sent: the path's MTU less the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's 1280). */
+  readonly mtu?: number;
+  /** Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. */
+  readonly retransmitSeconds?: number;
+}
+
+/** What `createDtlsEngine` takes. */
+export interface DtlsOptions extends ClientOptions, DatagramOptions {
+  /** How long the handshake may take, key lookup and retransmissions included; more than 0. Default 30: a flight can then be lost five times in a row. */
+  readonly handshakeSeconds?: number;
+  /**
+   * What this end wants to receive by (RFC 9146), 0 to 255 bytes; `false`: Connection IDs are not spoken of. Default: no
+   * bytes, so that the server can know this end again behind a new address, and its own records stay short.
+   */
+  readonly connectionId?: Uint8Array | false;
+}
+
+/** What `createDtlsAcceptor` takes: what its engines are told, and how many there may be. */
+export interface DtlsAcceptorOptions extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities"> {
+  /** How long each handshake may take from the hello with the cookie on. Default 30. */
+  readonly handshakeSeconds?: number;
+  /** Bytes of the Connection IDs given out, `nodeId` included: 0, or 4 to 255. Default 8. 0: peers are known by their address alone. */
+  readonly connectionIdLength?: number;
+  /** How each Connection ID begins, so that a cluster's front can tell whose it is; 4 bytes less than the whole at most. Default: none. */
+  readonly nodeId?: Uint8Array;
+  /** Handshakes at the same time, from all. Default 256. Who waits longest for its peer gives way. */
+  readonly maxHandshakes?: number;
+  /** Handshakes at the same time from one host. Default 32. */
+  readonly maxHandshakesPerHost?: number;
+  /** Engines alive at the same time, in a handshake or not. Default 10000. */
+  readonly maxEngines?: number;
+  /** Which host an address belongs to, for the limit. Default: all up to the last colon. */
+  readonly hostOf?: (from: string) => string;
+}
+
+/** The same with every default filled in and everything checked. */
+export interface DatagramPolicy {
+  readonly mtu: number;
+  /** Milliseconds. */
+  readonly retransmit: number;
+}
+
+/** Throws RangeError for options that make no sense. */
+export function toDatagramPolicy(options: DatagramOptions): DatagramPolicy {
+  const { mtu = DATAGRAM_LENGTH, retransmitSeconds = 1 } = options;
+  if (!(Number.isInteger(mtu) && mtu >= 128 && mtu <= 65_507)) throw new RangeError("mtu is 128 to 65507 bytes");
+  if (!(retransmitSeconds > 0 && Number.isFinite(retransmitSeconds))) {
+    throw new RangeError("retransmitSeconds is above 0");
+  }
+  return { mtu, retransmit: retransmitSeconds * 1000 };
+}
+
+/** Throws RangeError for options that make no sense. */
+export function toClientPolicy(options: DtlsOptions): Policy {
+  const { connectionId = new Uint8Array(0) } = options;
+  if (connectionId !== false && connectionId.length > 255) throw new RangeError("a Connection ID has 255 bytes at most");
+  const policy = toPolicy({ ...options, handshakeSeconds: options.handshakeSeconds ?? HANDSHAKE_SECONDS });
+  const own = connectionId === false ? {} : { connectionId: new Uint8Array(connectionId) };
+  return { ...policy, version: DTLS_1_2, ...own };
+}
+
+/** One engine's policy, born `now`; throws RangeError for options that make no sense. */
+export function toServerPolicy(options: DtlsAcceptorOptions, now: number, connectionId: Uint8Array): Policy {
+  const handshakeSeconds = options.handshakeSeconds ?? HANDSHAKE_SECONDS;
+  return { ...toPolicy({ ...options, role: "server", now, handshakeSeconds }), version: DTLS_1_2, connectionId };
+}
+
+/** What an acceptor keeps to, with every default filled in and checked. */
+export interface AcceptorPolicy {
+  readonly maxHandshakes: number;
+  readonly maxHandshakesPerHost: number;
+  readonly maxEngines: number;
+  readonly hostOf: (from: string) => string;
+  readonly connectionIdLength: number;
+  /** A copy. */
+  readonly nodeId: Uint8Array;
+  readonly random: Random;
+}
+
+/** Throws RangeError for options that make no sense. */
+export function toAcceptorPolicy(options: DtlsAcceptorOptions): AcceptorPolicy {
+  const { connectionIdLength = 8, nodeId = new Uint8Array(0), random } = options;
+  if (!(Number.isInteger(connectionIdLength) && connectionIdLength >= 0 && connectionIdLength <= 255)) {
+    throw new RangeError("connectionIdLength is 0 to 255 bytes");
+  }
+  const unique = connectionIdLength - nodeId.length;
+  if (connectionIdLength === 0 ? nodeId.length > 0 : unique < SHORTEST_UNIQUE) {
+    throw new RangeError(`${SHORTEST_UNIQUE} bytes of a Connection ID at least tell the engines of one node apart`);
+  }
+  const policy = {
+    maxHandshakes: options.maxHandshakes ?? 256,
+    maxHandshakesPerHost: options.maxHandshakesPerHost ?? 32,
+    maxEngines: options.maxEngines ?? 10_000,
+  };
+  for (const [name, limit] of Object.entries(policy)) {
+    if (!(limit >= 1)) throw new RangeError(`${name} is 1 at least`);
+  }
+  const hostOf = options.hostOf ?? upToLastColon;
+  return { ...policy, hostOf, connectionIdLength, nodeId: new Uint8Array(nodeId), random };
+}
+
+function upToLastColon(from: string): string {
+  const end = from.lastIndexOf(":");
+  return end < 0 ? from : from.slice(0, end);
+}
+
+const HANDSHAKE_SECONDS = 30;
+/** Random bytes of each Connection ID. */
+const SHORTEST_UNIQUE = 4;

@@ -1,0 +1,51 @@
+/**
+ * 10,000 handshakes and transfers over a network that loses, repeats, delays and reorders by a seed, and forgets where
+ * clients are: `node test/soak/dtls.ts [first seed]`. Fails where a share is missed or anything is left behind.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { simulate, type Weather } from "../tls/network.ts";
+
+/** Worlds, weather, and the share that has to be complete. */
+const CLIMATES: readonly (readonly [name: string, worlds: number, weather: Weather, share: number])[] = [
+  ["calm", 1000, {}, 1],
+  ["repeated, reordered, late", 1500, { duplicates: 0.3, delay: [1, 900] }, 1],
+  ["NAT rebinding", 1500, { duplicates: 0.1, delay: [5, 300], rebindings: 1200 }, 1],
+  ["10 % loss", 1500, { loss: 0.1, duplicates: 0.05, delay: [10, 200] }, 0.98],
+  ["20 % loss", 2500, { loss: 0.2, duplicates: 0.05, delay: [10, 200] }, 0.98],
+  ["20 % loss, NAT rebinding", 1000, { loss: 0.2, delay: [10, 300], rebindings: 3000 }, 0.98],
+  ["30 % loss", 1000, { loss: 0.3, duplicates: 0.05, delay: [10, 200] }, 0.9],
+];
+
+const first = Number(process.argv[2] ?? 1);
+let failed = false;
+for (const [name, count, weather, share] of CLIMATES) {
+  let complete = 0;
+  let left = 0;
+  let moves = 0;
+  const others = new Map<string, number>();
+  const times: number[] = [];
+  for (let seed = first; seed < first + count; seed++) {
+    const outcome = simulate({ seed, weather, messages: 8 });
+    left += outcome.left;
+    moves += outcome.moves;
+    for (const fate of outcome.fates) {
+      if (fate.complete) complete++;
+      else others.set(fate.code, (others.get(fate.code) ?? 0) + 1);
+      if (fate.establishedAt !== undefined) times.push(fate.establishedAt);
+    }
+  }
+  times.sort((a, b) => a - b);
+  const onlyTimeouts = [...others.keys()].every((code) => code === "timeout");
+  const isGood = complete >= share * count && left === 0 && onlyTimeouts;
+  failed ||= !isGood;
+  const at = (part: number): string => ((times[Math.floor(part * (times.length - 1))] ?? NaN) / 1000).toFixed(2);
+  const rest = [...others].map(([code, number]) => `${number} ${code}`).join(", ") || "none";
+  console.log(
+    `${isGood ? "good" : "BAD "} ${name}: ${complete} of ${count} complete, the others: ${rest}; ` +
+      `established after ${at(0.5)} s, 95 % ${at(0.95)} s; moved ${moves}, left behind ${left}`,
+  );
+}
+if (failed) process.exitCode = 1;

@@ -1,0 +1,174 @@
+import type { Carrier, KeySource, Listener, SecurityAssociation } from "../../lib/association/ports.ts";
+import { toUtf8 } from "../../lib/bytes/mod.ts";
+import {
+  acceptDatagrams,
+  type ChannelLimits,
+  connectDatagrams,
+  type DatagramAcceptorLimits,
+  type DatagramChannel,
+  dnsName,
+  hostOf,
+  type Refusal,
+  suiteNumbers,
+} from "../../lib/channel/mod.ts";
+import { deadline } from "../../lib/deadline.ts";
+import { SeccfError } from "../../lib/error.ts";
+import type { DatagramSocket } from "../../lib/link.ts";
+import type { Platform, Wait } from "../../lib/platform.ts";
+import type { Acceptor, Engine } from "../../lib/tls/engine.ts";
+import { createDtlsAcceptor, createDtlsEngine } from "../../lib/tls/mod.ts";
+import { bindUdp, type ConnectedDatagrams, connectUdp } from "../udp/mod.ts";
+
+/** Where datagram sockets come from: UDP, or a network in memory. */
+export interface DatagramDialer {
+  /** A socket for one peer; `host` without brackets. Throws `unreachable`, or the reason of an aborted signal. */
+  connect(host: string, port: number, options?: Wait): Promise<ConnectedDatagrams>;
+  /** Every address of this machine without `host`; a free port for 0. Throws `unreachable`. */
+  bind(host: string | undefined, port: number): Promise<DatagramSocket>;
+}
+
+/** What {@link dtls} takes. */
+export interface DtlsCarrierOptions extends ChannelLimits, DatagramAcceptorLimits {
+  /** 0 when listening: one that is free. */
+  readonly port: number;
+  /** Connecting: default the association's server name. Listening: default every address of this machine. */
+  readonly host?: string;
+  /**
+   * Cipher suites by IANA name, best first. Default: all that are not legacy. A legacy one (CBC) takes part only when
+   * it is named here. None has a certificate, so PSK never falls back to one.
+   */
+  readonly suites?: readonly string[];
+  /** What a server says about the identities it knows, UTF-8, at most 128 bytes. Default `3GPP-bootstrapping` (TS 24.109 F.3); "" for none. */
+  readonly hint?: string;
+  /** What a client asks for in server_name. Default: the association's server name, if it is a DNS name; "" for none. */
+  readonly serverName?: string;
+  /**
+   * Connection IDs (RFC 9146), by which a server knows a peer again behind a new address. Listening: the bytes of those
+   * it gives out, 0 or 4 to 255, default 8. Connecting: 0 asks for the server's and gives none, the default; more are
+   * given to the server as well. `false`: not spoken of.
+   */
+  readonly connectionId?: number | false;
+  /** Listening: how each Connection ID begins, so that a cluster's front can tell whose it is. Default: none. */
+  readonly nodeId?: Uint8Array;
+  /** Bytes of the longest datagram that is sent, without the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's 1280). */
+  readonly mtu?: number;
+  /** Until a flight that nobody answers is said again the first time; each time twice as long, up to 60. Default 1. */
+  readonly retransmitSeconds?: number;
+  /** Server: the identities this end shows as a client; who presents one is refused as unknown, locally as `reflected`. */
+  readonly ownIdentities?: readonly Uint8Array[];
+  /** Take CBC without encrypt-then-MAC (RFC 7366) from a peer that lacks it. Default false. */
+  readonly macThenEncrypt?: boolean;
+  /** Refuse a peer without extended master secret (RFC 7627). Default true. */
+  readonly requireExtendedMasterSecret?: boolean;
+  /** Debugging only: gets every session's master secret, a line in NSS form. Whoever has it reads everything. */
+  readonly keyLog?: (line: string) => void;
+  /** Default: UDP. */
+  readonly over?: DatagramDialer;
+  /** Hears of every client that a listener refused: for the audit record. */
+  readonly onRefused?: (refusal: Refusal) => void;
+}
+
+/**
+ * DTLS 1.2 with pre-shared keys on `port`. `connect` throws `unreachable`, `timeout`, `auth-failed`, `unsupported`,
+ * `downgrade`, `key-unavailable`, `expired`, `closed`, and what the association throws; its time for all is
+ * `handshakeSeconds`. RangeError for options that make no sense.
+ */
+export function dtls(options: DtlsCarrierOptions): Carrier<DatagramChannel> {
+  return new DtlsCarrier(options);
+}
+
+class DtlsCarrier implements Carrier<DatagramChannel> {
+  readonly name = "dtls";
+  readonly #options: DtlsCarrierOptions;
+  readonly #over: DatagramDialer;
+  readonly #suites: readonly number[] | undefined;
+
+  constructor(options: DtlsCarrierOptions) {
+    const { port, suites, over = { connect: connectUdp, bind: bindUdp } } = options;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError("a port is 0 to 65535");
+    this.#options = options;
+    this.#over = over;
+    this.#suites = suites && suiteNumbers(suites);
+  }
+
+  async connect(
+    association: SecurityAssociation,
+    options: Wait & { readonly platform: Platform },
+  ): Promise<DatagramChannel> {
+    const { clock } = options.platform;
+    const { host = association.serverName, port, handshakeSeconds = 30 } = this.#options;
+    if (port === 0) throw new RangeError("a port to connect to is 1 to 65535");
+    // Options that an engine refuses are found now, not once there is a socket.
+    this.#engine(options.platform, association)[Symbol.dispose]();
+    using limit = deadline({
+      clock,
+      seconds: handshakeSeconds,
+      reason: () => new SeccfError("timeout", `no secure connection within ${handshakeSeconds} s`),
+      signal: options.signal,
+    });
+    const { socket, remote } = await this.#over.connect(host, port, limit);
+    const engine = this.#engine(options.platform, association);
+    return await connectDatagrams(
+      { ...this.#options, engine, socket, remote, keys: association, clock, carrier: this.name },
+      limit,
+    );
+  }
+
+  async listen(
+    keys: KeySource,
+    options: Wait & { readonly platform: Platform },
+  ): Promise<Listener<DatagramChannel>> {
+    options.signal?.throwIfAborted();
+    const { platform: { clock, random } } = options;
+    const acceptor = this.#acceptor(random);
+    const socket = await this.#over.bind(this.#options.host, this.#options.port).catch((error: unknown) => {
+      acceptor[Symbol.dispose]();
+      throw error;
+    });
+    const url = new URL(`dtls://${socket.local}`);
+    return acceptDatagrams({ ...this.#options, socket, acceptor, url, keys, clock, carrier: this.name });
+  }
+
+  #engine({ clock, random }: Platform, { serverName: known }: SecurityAssociation): Engine {
+    const { serverName = dnsName(known), connectionId = 0 } = this.#options;
+    const id = connectionId === false ? false : new Uint8Array(connectionId);
+    if (id) random(id);
+    return createDtlsEngine({
+      ...this.#common(),
+      role: "client",
+      now: clock.now(),
+      random,
+      connectionId: id,
+      ...(serverName && { serverName }),
+    });
+  }
+
+  #acceptor(random: Platform["random"]): Acceptor {
+    const { hint = "3GPP-bootstrapping", ownIdentities, connectionId = 8, nodeId } = this.#options;
+    const { maxHandshakes = 256, maxHandshakesPerHost = 32, maxChannels = 10_000 } = this.#options;
+    return createDtlsAcceptor({
+      ...this.#common(),
+      ...{ random, hostOf, maxHandshakes, maxHandshakesPerHost },
+      maxEngines: maxChannels + maxHandshakes,
+      connectionIdLength: connectionId === false ? 0 : connectionId,
+      ...(nodeId && { nodeId }),
+      ...(hint && { hint: toUtf8(hint) }),
+      ...(ownIdentities && { ownIdentities }),
+    });
+  }
+
+  /** What both roles are told. */
+  #common() {
+    const { handshakeSeconds = 30, mtu, retransmitSeconds } = this.#options;
+    const { macThenEncrypt, requireExtendedMasterSecret, keyLog } = this.#options;
+    return {
+      handshakeSeconds,
+      ...(this.#suites && { suites: this.#suites }),
+      ...(mtu !== undefined && { mtu }),
+      ...(retransmitSeconds !== undefined && { retransmitSeconds }),
+      ...(macThenEncrypt !== undefined && { macThenEncrypt }),
+      ...(requireExtendedMasterSecret !== undefined && { requireExtendedMasterSecret }),
+      ...(keyLog && { keyLog }),
+    };
+  }
+}
