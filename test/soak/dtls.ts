@@ -12,7 +12,7 @@ import { simulate, type Weather } from "../tls/network.ts";
 const CLIMATES: readonly (readonly [name: string, worlds: number, weather: Weather, share: number])[] = [
   ["calm", 1000, {}, 1],
   ["repeated, reordered, late", 1500, { duplicates: 0.3, delay: [1, 900] }, 1],
-  ["NAT rebinding", 1500, { duplicates: 0.1, delay: [5, 300], rebindings: 1200 }, 1],
+  ["NAT rebinding", 1500, { duplicates: 0.1, delay: [5, 300], rebindings: 2500 }, 1],
   ["10 % loss", 1500, { loss: 0.1, duplicates: 0.05, delay: [10, 200] }, 0.98],
   ["20 % loss", 2500, { loss: 0.2, duplicates: 0.05, delay: [10, 200] }, 0.98],
   ["20 % loss, NAT rebinding", 1000, { loss: 0.2, delay: [10, 300], rebindings: 3000 }, 0.98],
