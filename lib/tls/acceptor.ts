@@ -20,7 +20,7 @@ import {
   toDatagramPolicy,
   toServerPolicy,
 } from "./dtls_options.ts";
-import type { Acceptor, AcceptorOutput, Engine, Session } from "./engine.ts";
+import type { Acceptor, AcceptorOutput, Session } from "./engine.ts";
 import { type ClientHello, decodeClientHello } from "./handshake/client_hello.ts";
 import { encodeFragment, type Fragment, readFragment } from "./handshake/fragment.ts";
 import { encodeHelloVerifyRequest } from "./handshake/hello_verify_request.ts";
@@ -351,10 +351,10 @@ class DatagramAcceptor implements Acceptor {
   }
 
   #abort(entry: Entry, error: SeccfError): void {
-    const engine: DatagramEngine = entry.engine;
+    const { engine } = entry;
     this.#forget(entry);
     engine.abort(error);
-    this.#outputs.push({ kind: "ready", engine: engine satisfies Engine });
+    this.#outputs.push({ kind: "ready", engine });
   }
 }
 

@@ -6,7 +6,7 @@ import type { Random } from "../platform.ts";
 import type { ClientHello } from "./handshake/client_hello.ts";
 
 /** Bytes of a cookie: a whole HMAC-SHA-256. */
-export const COOKIE_LENGTH = 32;
+const COOKIE_LENGTH = 32;
 
 /**
  * Makes and checks cookies under a secret of its own that changes with time; the one before it is still good, so that

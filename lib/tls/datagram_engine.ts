@@ -9,23 +9,18 @@
  * @module
  */
 
-import { Reader } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type AlertName, alertOf, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
 import { ClientHandshake } from "./client.ts";
+import { DatagramHandshake, type DatagramHandshakeOptions, fragmentsIn } from "./datagram_handshake.ts";
 import { type DatagramPolicy, type DtlsOptions, toClientPolicy, toDatagramPolicy } from "./dtls_options.ts";
 import type { Answer, Demand, Engine, Output, Session } from "./engine.ts";
-import { Flight } from "./flight.ts";
 import type { Handshake, HandshakeLink } from "./handshake.ts";
-import { type Fragment, frameWhole, readFragment } from "./handshake/fragment.ts";
 import { HANDSHAKE } from "./handshake/message.ts";
-import { Reassembler } from "./handshake/reassembler.ts";
 import { MAX_IDLE_RECORDS } from "./limits.ts";
-import type { ConnectionIds } from "./negotiate.ts";
 import type { Policy } from "./options.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { DatagramReader, type DatagramRecord } from "./record/datagram_reader.ts";
-import type { Epoch } from "./record/datagram_header.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
 
@@ -72,26 +67,14 @@ export class DatagramEngine implements Engine {
   readonly #role: "client" | "server";
   readonly #reader: DatagramReader;
   readonly #writer: DatagramWriter;
-  readonly #reassembler: Reassembler;
-  readonly #flight: Flight;
+  readonly #handshake: DatagramHandshake;
   readonly #watcher: Watcher | undefined;
   readonly #outputs: Output[] = [];
   #polled = 0;
   #now: number;
   #state: "handshake" | "open" | "closed" | "disposed" = "handshake";
-  /** Until the session is established. */
-  #handshake: Handshake | undefined;
   #endsAt: number | undefined;
-  #demand: Demand | undefined;
-  #connectionIds: ConnectionIds | undefined;
-  #sendEpoch: Epoch = 0;
-  #sendSeq: number;
-  /** What is sent next belongs to a new flight. */
-  #flightIsOver = true;
-  #hasSaid = false;
-  /** The peer's ChangeCipherSpec came, perhaps before its turn. */
-  #changeCame = false;
-  /** What a stranger or the peer said in the clear: the likely reason where the handshake's time runs out. */
+  /** The last fatal alert in the clear, which anybody may have sent. */
   #heard: SeccfError | undefined;
   #idleRecords = 0;
 
@@ -100,19 +83,25 @@ export class DatagramEngine implements Engine {
     this.#role = role;
     this.#reader = new DatagramReader(policy.connectionId ?? NOTHING);
     this.#writer = new DatagramWriter(datagrams.mtu, first.recordNumber);
-    this.#reassembler = new Reassembler(first.messageSeq);
-    this.#flight = new Flight(datagrams.retransmit);
     this.#watcher = birth.watcher;
     this.#now = birth.now;
     this.#endsAt = policy.deadline;
-    this.#sendSeq = first.messageSeq;
-    this.#handshake = birth.start(this.#link(), policy);
-    this.#speak((handshake) => handshake.start());
+    const options: DatagramHandshakeOptions = {
+      role,
+      reader: this.#reader,
+      writer: this.#writer,
+      retransmit: datagrams.retransmit,
+      messageSeq: first.messageSeq,
+      demand: (demand) => this.#outputs.push({ kind: "demand", demand }),
+      established: (session) => this.#established(session),
+    };
+    this.#handshake = new DatagramHandshake(options, (link) => birth.start(link, policy));
+    this.#handshake.start(birth.now);
     this.#flush();
   }
 
   get deadline(): number | undefined {
-    const due = this.#flight.dueAt;
+    const due = this.#handshake.dueAt;
     return due === undefined || this.#endsAt === undefined ? this.#endsAt : Math.min(due, this.#endsAt);
   }
 
@@ -123,7 +112,7 @@ export class DatagramEngine implements Engine {
 
   /** Whether nothing but the peer can bring the handshake on. */
   get awaitsPeer(): boolean {
-    return this.#state === "handshake" && this.#demand === undefined;
+    return this.#state === "handshake" && this.#handshake.demand === undefined;
   }
 
   receive(bytes: Uint8Array, now: number): void {
@@ -145,14 +134,12 @@ export class DatagramEngine implements Engine {
 
   answer(demand: Demand, answer: Answer, now: number): void {
     this.#enter(now);
-    if (!this.#handshake || this.#demand !== demand) throw new SeccfError("state", "that is not what is demanded now");
+    if (this.#handshake.demand !== demand) throw new SeccfError("state", "that is not what is demanded now");
     if (this.#late()) return;
-    const go = this.#handshake.prepare(answer);
-    this.#demand = undefined;
+    const go = this.#handshake.prepare(answer, now);
     this.#reader.push(NOTHING);
     this.#try(() => {
-      this.#speak(go);
-      this.#advance();
+      go();
       this.#read();
     });
     this.#flush();
@@ -161,8 +148,7 @@ export class DatagramEngine implements Engine {
   expire(now: number): void {
     this.#enter(now);
     if (this.#late()) return;
-    const due = this.#flight.dueAt;
-    if (due !== undefined && now >= due) this.#try(() => this.#flight.repeat(this.#writer, now));
+    this.#try(() => this.#handshake.repeat(now));
     this.#flush();
   }
 
@@ -207,7 +193,7 @@ export class DatagramEngine implements Engine {
    * undefined where the peer does not know of RFC 9853. Outputs may be waiting.
    */
   checkPath(cookie: Uint8Array): Uint8Array | undefined {
-    if (this.#state !== "open" || !this.#connectionIds?.returnRoutability) return undefined;
+    if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return undefined;
     return this.#writer.apart(1, CONTENT.returnRoutability, encodePathMessage({ kind: "challenge", cookie }));
   }
 
@@ -225,8 +211,8 @@ export class DatagramEngine implements Engine {
     const unopened = this.#reader.unopened > 0
       ? new SeccfError("auth-failed", "records came that the key does not open")
       : undefined;
-    const cause = this.#heard ?? unopened;
-    const reason = this.#handshake?.refusal;
+    const cause = this.#heard ?? this.#handshake.doubt ?? unopened;
+    const reason = this.#handshake.refusal;
     this.#end(reason ?? new SeccfError("timeout", "the handshake took too long", { cause }));
     return true;
   }
@@ -248,89 +234,32 @@ export class DatagramEngine implements Engine {
   }
 
   #record({ type, payload }: DatagramRecord): void {
-    if (type === CONTENT.handshake) this.#fragments(payload);
+    if (type === CONTENT.handshake) this.#handshakeRecord(payload);
     else if (type === CONTENT.alert) this.#alertCame(payload);
-    else if (type === CONTENT.changeCipherSpec) this.#changeCipherSpec(payload);
+    else if (type === CONTENT.changeCipherSpec) this.#handshake.changeCipherSpec(payload, this.#now);
     else if (type === CONTENT.applicationData) this.#applicationData(payload);
     else if (type === CONTENT.returnRoutability) this.#pathMessage(payload);
   }
 
-  /** RFC 6347 4.2.3: one record may hold several. What is no fragment spoils the rest of its record. */
-  #fragments(payload: Uint8Array): void {
-    const reader = new Reader(payload);
-    while (reader.remaining > 0 && this.#state !== "closed") {
-      let fragment: Fragment;
-      try {
-        fragment = readFragment(reader);
-      } catch {
-        return;
+  #handshakeRecord(payload: Uint8Array): void {
+    if (this.#state === "handshake") {
+      this.#handshake.fragments(payload, this.#now);
+      return;
+    }
+    // Under the keys, and new: nobody but the peer says this.
+    for (const fragment of fragmentsIn(payload)) {
+      if (fragment.type === (this.#role === "server" ? HANDSHAKE.clientHello : HANDSHAKE.helloRequest)) {
+        this.#passOver();
+        this.#alert("no_renegotiation");
+      } else if (this.#handshake.isRepeatedFinished(fragment)) {
+        this.#handshake.answerRepetition(this.#now);
       }
-      if (this.#handshake) this.#fragment(fragment);
-      else this.#fragmentWhileOpen(fragment);
     }
-  }
-
-  #fragment(fragment: Fragment): void {
-    // RFC 5246 7.4.1.1: never in a handshake, and with a number that another message has.
-    if (fragment.type === HANDSHAKE.helloRequest) return;
-    const outcome = this.#reassembler.push(fragment);
-    if (outcome === "stale") this.#answerRepetition();
-    else if (outcome === "taken") this.#advance();
-  }
-
-  #fragmentWhileOpen({ type, messageSeq }: Fragment): void {
-    if (this.#reader.epoch === 0) return;
-    const renegotiates = type === (this.#role === "server" ? HANDSHAKE.clientHello : HANDSHAKE.helloRequest);
-    if (renegotiates) {
-      this.#passOver();
-      this.#alert("no_renegotiation");
-    } else if (type === HANDSHAKE.finished && messageSeq < this.#reassembler.next) {
-      // RFC 6347 4.2.4: our Finished was lost. Its record opened and is new, so nobody else says this.
-      this.#answerRepetition();
-    }
-  }
-
-  #answerRepetition(): void {
-    // A flight whose answer has begun has arrived; the one nobody answers is the server's last.
-    if (this.#flight.isKept && (this.#flight.dueAt !== undefined || this.#state === "open")) {
-      this.#flight.answerRepetition(this.#writer, this.#now);
-    }
-  }
-
-  /** Gives the state machine what it awaits, as far as it is there. */
-  #advance(): void {
-    while (this.#handshake && !this.#demand && this.#state === "handshake") {
-      if (this.#changeCame && this.#handshake.awaitsChangeCipherSpec) {
-        this.#changeCame = false;
-        this.#speak((handshake) => handshake.changeCipherSpec());
-        continue;
-      }
-      const message = this.#reassembler.peek();
-      // What is in the clear can not be Finished: keys change first.
-      if (!message || this.#handshake.awaitsChangeCipherSpec) return;
-      try {
-        this.#speak((handshake) => handshake.message(message));
-      } catch (error) {
-        if (this.#reader.epoch === 1 || !canBeForged(error)) throw error;
-        this.#heard ??= error;
-        this.#reassembler.discard();
-        return;
-      }
-      this.#reassembler.advance();
-    }
-  }
-
-  /** RFC 6347 4.1.2: without a number, so it may come before its turn, and stands for itself whenever it came. */
-  #changeCipherSpec(payload: Uint8Array): void {
-    if (!this.#handshake || payload.length !== 1 || payload[0] !== 1) return;
-    this.#changeCame = true;
-    this.#advance();
   }
 
   #applicationData(payload: Uint8Array): void {
     if (this.#state !== "open") return;
-    // The peer has our last flight: it could not speak otherwise.
-    this.#flight.clear();
+    this.#handshake.settle();
     this.#idleRecords = 0;
     this.#outputs.push({ kind: "data", bytes: payload });
   }
@@ -356,7 +285,7 @@ export class DatagramEngine implements Engine {
   }
 
   #pathMessage(payload: Uint8Array): void {
-    if (this.#state !== "open" || !this.#connectionIds?.returnRoutability) return;
+    if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return;
     const message = decodePathMessage(payload);
     if (message?.kind === "challenge") {
       this.#writer.write(1, CONTENT.returnRoutability, encodePathMessage(answerTo(message)));
@@ -371,72 +300,17 @@ export class DatagramEngine implements Engine {
     throw new TlsFailure("unexpected_message", "too-large", "too many records that bring nothing");
   }
 
-  /** Lets the state machine act, and sends what it says as one flight. */
-  #speak(act: (handshake: Handshake) => void): void {
-    if (!this.#handshake) return;
-    this.#flightIsOver = true;
-    this.#hasSaid = false;
-    act(this.#handshake);
-    if (this.#hasSaid) this.#flight.send(this.#writer, this.#now, this.#state === "handshake");
-  }
-
-  #nextFlight(): void {
-    if (this.#flightIsOver) this.#flight.begin();
-    this.#flightIsOver = false;
-    this.#hasSaid = true;
-  }
-
-  #link(): HandshakeLink {
-    return {
-      send: (type, body) => {
-        this.#nextFlight();
-        const messageSeq = this.#sendSeq++;
-        this.#flight.add(this.#sendEpoch, type, messageSeq, body);
-        return frameWhole(type, messageSeq, body);
-      },
-      protectSent: (protection) => {
-        this.#nextFlight();
-        this.#flight.addChangeCipherSpec();
-        this.#writer.protect(protection, this.#idOf(this.#role === "client" ? "server" : "client"));
-        this.#sendEpoch = 1;
-      },
-      protectReceived: (protection) => {
-        this.#reader.protect(protection, this.#idOf(this.#role));
-        // What came in the clear for a place behind the change of keys was never the peer's.
-        this.#reassembler.clear();
-      },
-      agreed: ({ connectionIds }) => {
-        this.#connectionIds = connectionIds;
-      },
-      demand: (demand) => {
-        this.#demand = demand;
-        this.#flight.settle();
-        this.#outputs.push({ kind: "demand", demand });
-      },
-      // In the clear, where it costs nothing and proves nothing.
-      passOver: () => {},
-      established: (session) => this.#established(session),
-    };
-  }
-
-  #idOf(side: "client" | "server"): Uint8Array {
-    return this.#connectionIds?.[side] ?? NOTHING;
-  }
-
   #established(session: Session): void {
     this.#state = "open";
     this.#endsAt = undefined;
     this.#heard = undefined;
-    if (this.#role === "client") this.#flight.clear();
-    this.#handshake?.[Symbol.dispose]();
-    this.#handshake = undefined;
     this.#outputs.push({ kind: "established", session });
     this.#watcher?.established(session);
   }
 
   #alert(name: AlertName): void {
     try {
-      this.#writer.write(this.#sendEpoch, CONTENT.alert, encodeAlert(name));
+      this.#writer.write(this.#handshake.sendEpoch, CONTENT.alert, encodeAlert(name));
     } catch {
       // Without a record number, or without randomness, there is no way to say so.
     }
@@ -448,7 +322,7 @@ export class DatagramEngine implements Engine {
       ? error
       : new SeccfError("state", "the engine failed in itself", { cause: error });
     const alert = alertOf(reason);
-    const refusal = this.#handshake?.refusal;
+    const { refusal } = this.#handshake;
     if (refusal && reason.code === "auth-failed") reason = refusal;
     this.#alert(alert);
     this.#end(reason);
@@ -463,13 +337,9 @@ export class DatagramEngine implements Engine {
 
   #wipe(): void {
     this.#endsAt = undefined;
-    this.#demand = undefined;
-    this.#handshake?.[Symbol.dispose]();
-    this.#handshake = undefined;
-    this.#flight.clear();
+    this.#handshake[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
-    this.#reassembler.clear();
   }
 
   /** What was written leaves before anything that the driver may do next. */
@@ -478,11 +348,6 @@ export class DatagramEngine implements Engine {
     if (datagrams.length === 0) return;
     this.#outputs.unshift(...datagrams.map((bytes): Output => ({ kind: "transmit", bytes })));
   }
-}
-
-/** Whether anybody could have put this message in the peer's place, and the peer itself would not have said it. */
-function canBeForged(error: unknown): error is SeccfError {
-  return error instanceof SeccfError && error.code === "malformed";
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -26,7 +26,8 @@ export interface DtlsOptions extends ClientOptions, DatagramOptions {
 }
 
 /** What `createDtlsAcceptor` takes: what its engines are told, and how many there may be. */
-export interface DtlsAcceptorOptions extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities"> {
+export interface DtlsAcceptorOptions
+  extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities"> {
   /** How long each handshake may take from the hello with the cookie on. Default 30. */
   readonly handshakeSeconds?: number;
   /** Bytes of the Connection IDs given out, `nodeId` included: 0, or 4 to 255. Default 8. 0: peers are known by their address alone. */
@@ -63,7 +64,9 @@ export function toDatagramPolicy(options: DatagramOptions): DatagramPolicy {
 /** Throws RangeError for options that make no sense. */
 export function toClientPolicy(options: DtlsOptions): Policy {
   const { connectionId = new Uint8Array(0) } = options;
-  if (connectionId !== false && connectionId.length > 255) throw new RangeError("a Connection ID has 255 bytes at most");
+  if (connectionId !== false && connectionId.length > 255) {
+    throw new RangeError("a Connection ID has 255 bytes at most");
+  }
   const policy = toPolicy({ ...options, handshakeSeconds: options.handshakeSeconds ?? HANDSHAKE_SECONDS });
   const own = connectionId === false ? {} : { connectionId: new Uint8Array(connectionId) };
   return { ...policy, version: DTLS_1_2, ...own };

@@ -36,6 +36,9 @@ export const KEEP_BUFFER: number = 20_480;
 /** Handshake messages that may come before their turn on datagrams: a flight has five at most. A count. */
 export const MAX_AHEAD: number = 8;
 
+/** What all of them together may have that come before their turn: the awaited one always has its place beside them. */
+export const MAX_AHEAD_LENGTH: number = 12_288;
+
 /** Records that are kept until their key is there: Finished, and data right behind it. A count. */
 export const MAX_EARLY_RECORDS: number = 8;
 

@@ -89,7 +89,9 @@ function checkConnectionIds(offer: ClientHello, hello: ServerHello): ConnectionI
  * (RFC 8446 4.1.3): it marks a choice below what the server could do, and here 1.2 is the most. DTLS counts down.
  */
 function checkOfferedVersion(hello: ClientHello, { version }: Policy): void {
-  const enough = version === DTLS_1_2 ? hello.version <= DTLS_1_2 && hello.version >> 8 === DTLS_1_2 >> 8 : hello.version >= TLS_1_2;
+  const enough = version === DTLS_1_2
+    ? hello.version <= DTLS_1_2 && hello.version >> 8 === DTLS_1_2 >> 8
+    : hello.version >= TLS_1_2;
   const offered = hello.supportedVersions?.includes(version) ?? enough;
   if (!offered) throw otherVersion("the client does not offer version 1.2");
 }

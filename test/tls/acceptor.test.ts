@@ -63,7 +63,10 @@ test("an answer to a stranger is never longer than its hello, has its numbers, a
   assert.deepEqual(front.receive(numbered, "a:1"), [answer]);
   assert.deepEqual(front.acceptor.counts, NOBODY);
   // The shortest hello there can be: one suite, no extension.
-  const least = fromHex("16fefd" + "0000000000000000" + "0036" + "0100002a" + "0000" + "000000" + "00002a" + "fefd" + "11".repeat(32) + "0000" + "000200a8" + "0100");
+  const least = fromHex(
+    "16fefd" + "0000000000000000" + "0036" + "0100002a" + "0000" + "000000" + "00002a" + "fefd" + "11".repeat(32) +
+      "0000" + "000200a8" + "0100",
+  );
   const [short] = front.receive(least, "a:1");
   assert.ok(short!.bytes.length <= least.length);
 });
@@ -374,7 +377,9 @@ test("a Connection ID begins as its node wants it to, and no two are alike", () 
 test("a record behind a Connection ID that nobody has is nothing", () => {
   const { left, front, right } = pair();
   const record = left.send(toUtf8("x"));
-  for (let byte = 11; byte < 19; byte++) assert.deepEqual(front.receive(record.with(byte, record[byte]! ^ 1), "c:1"), []);
+  for (let byte = 11; byte < 19; byte++) {
+    assert.deepEqual(front.receive(record.with(byte, record[byte]! ^ 1), "c:1"), []);
+  }
   front.receive(record, "c:1");
   assert.deepEqual(right.texts, ["x"]);
 });

@@ -21,7 +21,7 @@ function flipped(suite: number, which: number, bit: number): { readonly left: Pe
     changed[bit >> 3]! ^= 1 << (bit & 7);
     return changed;
   };
-  let toServer = left.sent();
+  const toServer = left.sent();
   for (let now = 0; now <= 10_000; now += 500) {
     front.now = now;
     left.now = now;
@@ -90,7 +90,10 @@ function check(suite: number, which: number, bit: number, datagram: Uint8Array):
   assert.equal(left.session, undefined, where);
   // The last datagram is the server's: it has its session by then, and the client's timer has run out.
   if (which < 5) assert.equal(right?.session, undefined, where);
-  assert.ok(["timeout", "downgrade", "unsupported", "too-large", "auth-failed"].includes(left.code), `${where}: ${left.code}`);
+  assert.ok(
+    ["timeout", "downgrade", "unsupported", "too-large", "auth-failed"].includes(left.code),
+    `${where}: ${left.code}`,
+  );
 }
 
 for (const which of [0, 1, 2, 3, 4, 5]) {

@@ -35,7 +35,9 @@ interface Capture {
 }
 
 const file = JSON.parse(readFileSync(new URL("../vectors/tls/datagrams.json", import.meta.url), "utf8"));
-const captures: readonly Capture[] = file.captures.map((each: { [name: string]: string } & { datagrams: string[] }) => ({
+const captures: readonly Capture[] = file.captures.map((
+  each: { [name: string]: string } & { datagrams: string[] },
+) => ({
   ...each,
   suite: suiteById(Number(each.suite))!,
   ids: { client: fromHex(each.clientId!), server: fromHex(each.serverId!) },
@@ -81,8 +83,9 @@ class Observer {
       const { type } = record;
       const payload = new Uint8Array(record.payload);
       this.records.push({ from, type, payload });
-      if (type === 20) reader.protect(this.#protection(from), this.#capture.ids[from === "client" ? "server" : "client"]);
-      else if (type === 22) this.#handshake(from, payload);
+      if (type === 20) {
+        reader.protect(this.#protection(from), this.#capture.ids[from === "client" ? "server" : "client"]);
+      } else if (type === 22) this.#handshake(from, payload);
     }
   }
 
@@ -288,7 +291,13 @@ for (const capture of captures) {
 test("a recorded ServerHello with a ticket that our client did not ask for makes room for one that it did ask for", () => {
   for (const capture of captures) {
     const suites = [capture.suite.id];
-    const engine = createDtlsEngine({ role: "client", now: 0, random: seededRandom(4), suites, connectionId: fromHex("dead") });
+    const engine = createDtlsEngine({
+      role: "client",
+      now: 0,
+      random: seededRandom(4),
+      suites,
+      connectionId: fromHex("dead"),
+    });
     const end = new End(engine);
     for (const { from, bytes } of capture.datagrams) if (from === "server") end.receive(bytes);
     assert.deepEqual(end.demands, []);

@@ -319,7 +319,10 @@ test("a replayed record is not handed out twice, a lost one is not missed [SEC_C
 });
 
 test("a wrong key and an unknown identity look alike to the peer, to the byte and to the millisecond [SEC_CF-AUTH-001]", () => {
-  const seen = [unknowing, () => ({ kind: "psk" as const, identity: IDENTITY, key: secretFrom(fromHex("ff".repeat(16))) })]
+  const seen = [
+    unknowing,
+    () => ({ kind: "psk" as const, identity: IDENTITY, key: secretFrom(fromHex("ff".repeat(16))) }),
+  ]
     .map((answerer) => {
       const left = client();
       const front = new Front({}, answerer);
@@ -328,7 +331,9 @@ test("a wrong key and an unknown identity look alike to the peer, to the byte an
         front.now = now;
         left.now = now;
         if ((left.engine.deadline ?? Infinity) > now) continue;
-        for (const bytes of left.expire(now)) all.push(...front.receive(bytes, "c:1").map((each) => [now, each.to]) as never[]);
+        for (const bytes of left.expire(now)) {
+          all.push(...front.receive(bytes, "c:1").map((each) => [now, each.to]) as never[]);
+        }
       }
       front.expire(30_000);
       assert.equal(left.session, undefined);
@@ -410,10 +415,14 @@ test("an idle session keeps no timer", () => {
 
 test("options that make no sense are a RangeError", () => {
   for (const mtu of [0, 127, 65_508, 1.5, NaN]) assert.throws(() => client({ mtu }), RangeError);
-  for (const retransmitSeconds of [0, -1, NaN, Infinity]) assert.throws(() => client({ retransmitSeconds }), RangeError);
+  for (const retransmitSeconds of [0, -1, NaN, Infinity]) {
+    assert.throws(() => client({ retransmitSeconds }), RangeError);
+  }
   assert.throws(() => client({ connectionId: new Uint8Array(256) }), RangeError);
   assert.throws(() => client({ serverName: "1.2.3.4" }), RangeError);
-  for (const connectionIdLength of [1, 3, -1, 256, 4.5]) assert.throws(() => new Front({ connectionIdLength }), RangeError);
+  for (const connectionIdLength of [1, 3, -1, 256, 4.5]) {
+    assert.throws(() => new Front({ connectionIdLength }), RangeError);
+  }
   assert.throws(() => new Front({ connectionIdLength: 8, nodeId: new Uint8Array(5) }), RangeError);
   assert.throws(() => new Front({ connectionIdLength: 0, nodeId: new Uint8Array(1) }), RangeError);
   assert.throws(() => new Front({ maxHandshakes: 0 }), RangeError);

@@ -10,7 +10,13 @@ import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { Reassembler } from "../../lib/tls/handshake/reassembler.ts";
 import { decodeServerHello, encodeServerHello, type ServerHello } from "../../lib/tls/handshake/server_hello.ts";
 import { encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
-import { extendedMasterSecret, masterSecret, pskPremaster, trafficKeys, verifyData } from "../../lib/tls/key_schedule.ts";
+import {
+  extendedMasterSecret,
+  masterSecret,
+  pskPremaster,
+  trafficKeys,
+  verifyData,
+} from "../../lib/tls/key_schedule.ts";
 import type { DtlsAcceptorOptions } from "../../lib/tls/mod.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import type { Epoch } from "../../lib/tls/record/datagram_header.ts";

@@ -21,7 +21,11 @@ function protectionOf(suite: number, encryptThenMac = true): Protection {
   return createProtection(found, keys.client, { encryptThenMac, random: seededRandom(5) });
 }
 
-function pair(suite: number, id: Uint8Array = NO_ID, longest = 1232): { writer: DatagramWriter; reader: DatagramReader } {
+function pair(
+  suite: number,
+  id: Uint8Array = NO_ID,
+  longest = 1232,
+): { writer: DatagramWriter; reader: DatagramReader } {
   const writer = new DatagramWriter(longest);
   const reader = new DatagramReader(id);
   writer.protect(protectionOf(suite), id);

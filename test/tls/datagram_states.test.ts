@@ -164,7 +164,13 @@ for (const role of ["server", "client"] as const) {
     for (const after of [steps.length - 2, steps.length - 1]) {
       const { puppet, peer, say } = scene(role);
       for (const [, step] of steps.slice(0, after)) say(step(puppet));
-      const framed = encodeFragment({ type: 20, length: 12, messageSeq: puppet.seq, offset: 0, body: puppet.verifyData() });
+      const framed = encodeFragment({
+        type: 20,
+        length: 12,
+        messageSeq: puppet.seq,
+        offset: 0,
+        body: puppet.verifyData(),
+      });
       say(puppet.record(22, framed, 0));
       assert.equal(peer.session, undefined);
       for (const [, step] of steps.slice(after)) say(step(puppet));
@@ -273,7 +279,9 @@ test("a server that chooses what was not offered is refused: suite, version, Con
     assert.deepEqual(say(puppet.serverHello(overrides)), [alert]);
     assert.equal(peer.code, code);
   }
-  for (const overrides of [{ connectionId: Uint8Array.of(1) }, { returnRoutability: true }, { serverName: true }] as const) {
+  for (
+    const overrides of [{ connectionId: Uint8Array.of(1) }, { returnRoutability: true }, { serverName: true }] as const
+  ) {
     const { puppet, peer, say } = scene("client");
     assert.deepEqual(say(puppet.serverHello(overrides)), []);
     for (const [, step] of SERVER_STEPS.slice(1)) say(step(puppet));

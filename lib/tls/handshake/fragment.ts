@@ -1,7 +1,7 @@
 /** The frame of a handshake message on datagrams (RFC 6347 4.2.2), and the pieces that messages are cut into. @module */
 
 import { SeccfError } from "../../error.ts";
-import { Reader, Writer } from "../../bytes/mod.ts";
+import type { Reader } from "../../bytes/mod.ts";
 
 /** type (1), length (3), message_seq (2), fragment_offset (3), fragment_length (3). */
 export const FRAGMENT_HEADER_LENGTH = 12;
@@ -31,10 +31,24 @@ export function readFragment(reader: Reader): Fragment {
 
 /** The fragment with its header. */
 export function encodeFragment({ type, length, messageSeq, offset, body }: Fragment): Uint8Array {
-  return new Writer().u8(type).u24(length).u16(messageSeq).u24(offset).vector24(body).done();
+  const bytes = new Uint8Array(FRAGMENT_HEADER_LENGTH + body.length);
+  bytes[0] = type;
+  writeU24(bytes, 1, length);
+  bytes[4] = messageSeq >> 8;
+  bytes[5] = messageSeq;
+  writeU24(bytes, 6, offset);
+  writeU24(bytes, 9, body.length);
+  bytes.set(body, FRAGMENT_HEADER_LENGTH);
+  return bytes;
 }
 
 /** The whole message as the transcript has it: as if it had never been cut (RFC 6347 4.2.6). */
 export function frameWhole(type: number, messageSeq: number, body: Uint8Array): Uint8Array {
   return encodeFragment({ type, length: body.length, messageSeq, offset: 0, body });
+}
+
+function writeU24(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 16;
+  bytes[at + 1] = value >> 8;
+  bytes[at + 2] = value;
 }

@@ -1,6 +1,6 @@
 /** Messages from fragments that come in any order, twice, overlapping or not at all (RFC 6347 4.2.3). @module */
 
-import { MAX_AHEAD, MAX_EARLY_MESSAGE } from "../limits.ts";
+import { MAX_AHEAD, MAX_AHEAD_LENGTH, MAX_EARLY_MESSAGE } from "../limits.ts";
 import { type Fragment, FRAGMENT_HEADER_LENGTH, frameWhole } from "./fragment.ts";
 import type { HandshakeMessage } from "./message.ts";
 
@@ -12,7 +12,7 @@ interface Partial {
   missing: number;
 }
 
-/** Holds at most {@link MAX_AHEAD} messages of a stranger's size, from the next one on. */
+/** Holds few messages and few bytes, as {@link MAX_AHEAD} and {@link MAX_AHEAD_LENGTH} have it, from the next one on. */
 export class Reassembler {
   readonly #partials: Map<number, Partial> = new Map();
   #next: number;
@@ -32,12 +32,6 @@ export class Reassembler {
     return this.#partials.size;
   }
 
-  /** Goes on with `next`, forgetting what is held: the peer has begun anew. */
-  restart(next: number): void {
-    this.#partials.clear();
-    this.#next = next;
-  }
-
   /**
    * Takes in a copy of a fragment. `stale`: of a message already taken. `ignored`: too far ahead, too long, or at odds
    * with what is held of its message; the first word stands.
@@ -50,6 +44,7 @@ export class Reassembler {
     if (!partial) {
       // A piece of nothing says nothing, except where nothing is all there is.
       if (body.length === 0 && length > 0) return "ignored";
+      if (messageSeq > this.#next && this.#heldLength + length > MAX_AHEAD_LENGTH) return "ignored";
       partial = { type, body: new Uint8Array(length), have: new Uint8Array(length), missing: length };
       this.#partials.set(messageSeq, partial);
     } else if (partial.type !== type || partial.body.length !== length) {
@@ -62,6 +57,12 @@ export class Reassembler {
       partial.missing--;
     }
     return "taken";
+  }
+
+  get #heldLength(): number {
+    let length = 0;
+    for (const { body } of this.#partials.values()) length += body.length;
+    return length;
   }
 
   /** The awaited message once it is whole; it stays until `advance` or `discard`. */

@@ -167,7 +167,7 @@ export class DatagramReader {
     if (record.version !== DTLS_1_2 || isById !== this.#byId) return undefined;
     if (isById && !equal(record.connectionId, this.#ownId)) return undefined;
     if (!this.#window.isFresh(number) || !this.#protection || !this.#header) return undefined;
-    if (body.length > MAX_PLAINTEXT + this.#protection.overhead + 1) return undefined;
+    if (body.length > MAX_PLAINTEXT + this.#protection.overhead) return undefined;
     const out = this.#room(body.length);
     const length = this.#protection.openInto(this.#header.of(type, number), body, out);
     if (length < 0) {
@@ -176,7 +176,10 @@ export class DatagramReader {
     }
     this.#window.use(number);
     this.#plaintextLength += length;
-    return isById ? unwrap(out.subarray(0, length)) : bounded(type, out.subarray(0, length));
+    // RFC 9146 5: the limit is the inner plaintext's, padding and all.
+    if (length > MAX_PLAINTEXT) return undefined;
+    const payload = out.subarray(0, length);
+    return isById ? unwrap(payload) : { type, payload };
   }
 
   #room(length: number): Uint8Array {
@@ -199,11 +202,7 @@ function readClear({ type, version, body }: RawRecord): DatagramRecord | undefin
 function unwrap(inner: Uint8Array): DatagramRecord | undefined {
   let end = inner.length - 1;
   while (end >= 0 && inner[end] === 0) end--;
-  return end < 0 ? undefined : bounded(inner[end]!, inner.subarray(0, end));
-}
-
-function bounded(type: number, payload: Uint8Array): DatagramRecord | undefined {
-  return payload.length > MAX_PLAINTEXT ? undefined : { type, payload };
+  return end < 0 ? undefined : { type: inner[end]!, payload: inner.subarray(0, end) };
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -138,7 +138,7 @@ export class DatagramWriter {
     let most = left - this.#bodyLength(epoch, 0) - 1;
     // How much is padding depends on the length itself: at most a block is to be won back.
     while (most >= -1 && this.#bodyLength(epoch, most + 1) <= left) most++;
-    return Math.min(most, MAX_PLAINTEXT);
+    return Math.min(most, MAX_PLAINTEXT - (epoch === 1 && this.#connectionId.length > 0 ? 1 : 0));
   }
 
   #reserve(more: number): void {
