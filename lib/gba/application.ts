@@ -111,7 +111,7 @@ async function challenged(options: ApplicationClientOptions, request: Request): 
   if (!found) throw new SeccfError("key-unavailable", "the association has no key for HTTP");
   using key = found.key;
   using password = secretBase64(key);
-  // auth-int: the one qop that covers the body (TS 24.109 5.2.2).
+  // auth-int: the one qop that covers the body (TS 24.109 5.2.6).
   return createDigestClient({ challenge, username: fromUtf8(found.identity), password, qop: "auth-int", random });
 }
 

@@ -191,7 +191,7 @@ async function readChallenge(run: Run, response: Response): Promise<AkaChallenge
   const { algorithms = DEFAULT_ALGORITHMS } = run.options;
   const known = readDigestChallenges(field).filter(({ algorithm }) => algorithm.startsWith("AKA"));
   const ours = known.filter(({ realm }) => realm.toLowerCase() === run.bsf);
-  // Another realm is another BSF, or somebody in between (TS 24.109 4.3).
+  // Another realm is another BSF, or somebody in between.
   if (known.length > 0 && ours.length === 0) throw new SeccfError("wrong-realm", "the challenge is not from this BSF");
   for (const wanted of algorithms) {
     const digest = ours.find(({ algorithm }) => algorithm === wanted);

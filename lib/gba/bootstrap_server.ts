@@ -34,8 +34,8 @@ import { encodeBootstrappingInfo } from "./bootstrapping_info.ts";
 import { makeBtid } from "./btid.ts";
 import { type ChallengeBook, createChallengeBook, NOBODY, type ShownChallenge } from "./challenge_book.ts";
 import { canonicalFqdn } from "./fqdn.ts";
-import { createKeyLookup, type KeyLookup, ksStoreKey } from "./key_lookup.ts";
-import { sealKs } from "./ks_record.ts";
+import { createKeyLookup, type KeyLookup } from "./key_lookup.ts";
+import { KsShelf } from "./ks_shelf.ts";
 
 /** What {@link createBootstrapServer} takes. */
 export interface BootstrapServerOptions {
@@ -112,13 +112,15 @@ export function createBootstrapServer(options: BootstrapServerOptions): Bootstra
     looks,
     gbaU,
   });
-  const face = new UbFace({ ...options, name, wrappingKey, gbaU }, book);
+  const shelf = new KsShelf({ store, wrappingKey, random });
+  const face = new UbFace({ ...options, name, gbaU }, book, shelf);
   return {
     name,
     handle: (request) => face.handle(request, timeoutSeconds),
     lookup: createKeyLookup({ name, store, wrappingKey, clock }),
     [Symbol.dispose]() {
       book[Symbol.dispose]();
+      shelf[Symbol.dispose]();
       wrappingKey[Symbol.dispose]();
     },
   };
@@ -128,12 +130,18 @@ export function createBootstrapServer(options: BootstrapServerOptions): Bootstra
 class UbFace {
   readonly #options: BootstrapServerOptions & { readonly gbaU: (impi: string) => boolean };
   readonly #book: ChallengeBook;
+  readonly #shelf: KsShelf;
   readonly #algorithm: AkaAlgorithmName;
   readonly #qop: Qop;
 
-  constructor(options: BootstrapServerOptions & { readonly gbaU: (impi: string) => boolean }, book: ChallengeBook) {
+  constructor(
+    options: BootstrapServerOptions & { readonly gbaU: (impi: string) => boolean },
+    book: ChallengeBook,
+    shelf: KsShelf,
+  ) {
     this.#options = options;
     this.#book = book;
+    this.#shelf = shelf;
     this.#algorithm = options.algorithm ?? "AKAv1-MD5";
     this.#qop = options.qop ?? "auth-int";
   }
@@ -191,16 +199,15 @@ class UbFace {
   }
 
   async #succeed(claim: DigestClaim, { challenge }: ShownChallenge, ha1: SecretBytes, wait: Wait): Promise<Response> {
-    const { name, store, wrappingKey, clock, random, lifetimeSeconds = 86_400 } = this.#options;
+    const { name, clock, lifetimeSeconds: ttlSeconds = 86_400 } = this.#options;
     const { impi, rand, gbaU } = challenge;
     const bootstrappedAtWall = clock.wall();
     // Whole seconds, as the document has them.
-    const expiresAtWall = Math.floor(bootstrappedAtWall / 1000 + lifetimeSeconds) * 1000;
+    const expiresAtWall = Math.floor(bootstrappedAtWall / 1000 + ttlSeconds) * 1000;
     using ks = secretConcat(challenge.ck, challenge.ik);
-    const storeKey = ksStoreKey(rand);
-    const record = sealKs({ wrappingKey, storeKey }, { impi, ks, bootstrappedAtWall, expiresAtWall, gbaU }, random);
-    const version = await store.put(storeKey, record, { ...wait, expected: 0, ttlSeconds: lifetimeSeconds });
-    if (version === undefined) return await this.#refuse("replayed", claim.username);
+    const record = { impi, ks, bootstrappedAtWall, expiresAtWall, gbaU };
+    const added = await this.#shelf.add(rand, record, { ...wait, ttlSeconds });
+    if (!added) return await this.#refuse("replayed", claim.username);
     const btid = makeBtid(rand, name);
     const body = encodeBootstrappingInfo({ btid, expiresAtWall, writtenAtWall: bootstrappedAtWall });
     this.#tell({ kind: "bootstrapped", identity: impi, btid, expiresAtWall });

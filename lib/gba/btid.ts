@@ -33,7 +33,7 @@ export function parseBtid(btid: string): { readonly rand: Uint8Array; readonly b
  */
 export function checkBtid(btid: string): string {
   if (btid.length > MAX_BTID || !/^[!#-:<-?A-[\]-~]+@[a-zA-Z0-9.-]+$/.test(btid)) {
-    throw new SeccfError("malformed", "not a B-TID", { clause: "TS 24.109 4.4" });
+    throw new SeccfError("malformed", "not a B-TID", { clause: "TS 33.220 4.5.2" });
   }
   return btid;
 }

@@ -1,6 +1,5 @@
 /** The BSF's answer to an enabler that holds a B-TID: the key of one NAF_Id. TS 33.220 4.5.3. @module */
 
-import { toHex } from "../bytes/mod.ts";
 import type { Clock } from "../clock.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
@@ -9,6 +8,7 @@ import type { Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
 import { parseBtid } from "./btid.ts";
 import { openKs } from "./ks_record.ts";
+import { ksStoreKey } from "./ks_shelf.ts";
 import { encodeNafId, type NafId } from "./naf_id.ts";
 
 /** What {@link createKeyLookup} takes. */
@@ -59,11 +59,6 @@ export function createKeyLookup({ name, store, wrappingKey, clock }: KeyLookupOp
     const found = { key, impi, bootstrappedAtWall, expiresAtWall };
     return gbaU ? { ...found, uiccKey: deriveNafKey(ks, { ...input, label: "gba-u" }) } : found;
   };
-}
-
-/** The store key of a run. */
-export function ksStoreKey(rand: Uint8Array): string {
-  return `ks/${toHex(rand)}`;
 }
 
 function ownRand(btid: string, name: string): Uint8Array | undefined {

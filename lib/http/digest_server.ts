@@ -119,7 +119,9 @@ export function createDigestServer<F>(options: DigestServerOptions<F>): DigestSe
         ha1[Symbol.dispose]();
         return challenge(binding, "auth-failed");
       }
-      if (!counts.use(claim, mintedAt, clock.now() - nonceSeconds * 1000)) {
+      // Each user has his own counts, or one who saw another's nonce could use them up.
+      const counted = { nonce: `${claim.nonce} ${username}`, count: claim.count };
+      if (!counts.use(counted, mintedAt, clock.now() - nonceSeconds * 1000)) {
         ha1[Symbol.dispose]();
         return challenge(binding, "replayed");
       }

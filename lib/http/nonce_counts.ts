@@ -8,7 +8,7 @@
  * @module
  */
 
-/** Remembers at most `capacity` nonces. */
+/** Remembers at most `capacity` nonces, or whatever text its caller counts by. */
 export class NonceCounts {
   readonly #capacity: number;
   readonly #seen = new Map<string, { mintedAt: number; highest: number; window: bigint }>();

@@ -21,6 +21,8 @@ export interface AuditEvent {
   readonly object?: string;
   /** Of a refusal: our own side's code. */
   readonly code?: string;
+  /** How many more refusals there were, that have no line of their own. */
+  readonly count?: number;
 }
 
 /** An append-only record. */
@@ -39,23 +41,45 @@ export interface AuditOptions {
   readonly append: (line: string) => void;
   /** The last line of the record that this one continues. */
   readonly after?: string;
+  /**
+   * Refusals that get a line of their own within a minute; of the rest only the number is recorded, with whatever comes after that
+   * minute or at the end. Strangers cause them, and would fill the record. Default 600.
+   */
+  readonly refusalsPerMinute?: number;
 }
 
 const FIRST = "0".repeat(64);
+const MINUTE_MS = 60_000;
 
-/** Starts or continues a record. Throws `malformed` if `after` is no line of one. */
-export function createAudit({ clock, key, append, after }: AuditOptions): Audit {
+/** Starts or continues a record. Disposing writes the number that is still owed. Throws `malformed` if `after` is no line of one. */
+export function createAudit(options: AuditOptions): Audit {
+  const { clock, key, append, after, refusalsPerMinute = 600 } = options;
   const hmac = createHmac("sha-256", key);
   const last = after === undefined ? { n: 0, mac: FIRST } : parseLine(after);
   let { n, mac } = last;
+  let minute = { refusals: 0, endsAt: clock.now() + MINUTE_MS };
+
+  const write = ({ event, subject, object, code, count }: AuditEvent): void => {
+    n++;
+    const body = JSON.stringify({ n, at: new Date(clock.wall()).toISOString(), event, subject, object, code, count });
+    mac = chain(hmac, mac, body);
+    append(lineOf(body, mac));
+  };
+  const endMinute = (): void => {
+    const count = minute.refusals - refusalsPerMinute;
+    minute = { refusals: 0, endsAt: clock.now() + MINUTE_MS };
+    if (count > 0) write({ event: "refused", count });
+  };
+
   return {
-    record({ event, subject, object, code }) {
-      n++;
-      const body = JSON.stringify({ n, at: new Date(clock.wall()).toISOString(), event, subject, object, code });
-      mac = chain(hmac, mac, body);
-      append(lineOf(body, mac));
+    record(event) {
+      if (clock.now() >= minute.endsAt) endMinute();
+      if (event.event !== "refused" || minute.refusals++ < refusalsPerMinute) write(event);
     },
-    [Symbol.dispose]: () => hmac[Symbol.dispose](),
+    [Symbol.dispose]() {
+      endMinute();
+      hmac[Symbol.dispose]();
+    },
   };
 }
 

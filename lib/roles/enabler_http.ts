@@ -75,7 +75,8 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
     const attempt = { authorization, method, uri: pathname + search, body };
     const outcome = await spaceOf(name).verify(attempt, { signal });
     if (outcome.kind === "challenge") {
-      if (outcome.reason !== "missing") options.refused(CODES[outcome.reason], undefined);
+      // An old nonce is nobody's fault; every honest device comes with one now and then.
+      if (outcome.reason !== "missing" && outcome.reason !== "stale") options.refused(CODES[outcome.reason], undefined);
       return challenge(outcome.challenges);
     }
     using proof = outcome;
@@ -83,11 +84,11 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
     options.authenticated(association);
     const inner = new Headers(headers);
     inner.delete("authorization"); // TS 24.109 7: credentials end here
-    const response = await options.handler(
+    const { response, content } = await answer(
+      options.handler,
       new Request(request.url, { method, headers: inner, signal, ...(body.length > 0 ? { body: body.slice() } : {}) }),
       { identity: association.peer.identity, assurance: "digest", association },
     );
-    const content = new Uint8Array(await response.arrayBuffer());
     const proved = new Headers(response.headers);
     // The digest covers what is sent, and to HEAD no body is.
     proved.set("authentication-info", proof.info(method === "HEAD" ? new Uint8Array() : content));
@@ -98,7 +99,6 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
     handle: (request) =>
       handle(request).catch((error: unknown) => {
         if (error instanceof SeccfError && error.code === "too-large") return new Response(null, { status: 413 });
-        if (error instanceof SeccfError) options.refused(error.code, undefined);
         return new Response(null, { status: 500 });
       }),
     [Symbol.dispose]() {
@@ -107,9 +107,18 @@ export function createHttpFace(options: HttpFaceOptions): HttpFace {
   };
 }
 
+/** What the handler answers, read whole. That it failed is an answer too, which the device must know from one made up on the way. */
+async function answer(handler: HttpHandler, request: Request, peer: HttpPeer) {
+  try {
+    const response = await handler(request, peer);
+    return { response, content: new Uint8Array(await response.arrayBuffer()) };
+  } catch {
+    return { response: new Response(null, { status: 500 }), content: new Uint8Array() };
+  }
+}
+
 const CODES = {
   "malformed": "malformed",
-  "stale": "replayed",
   "replayed": "replayed",
   "auth-failed": "auth-failed",
 } as const satisfies Record<string, ErrorCode>;

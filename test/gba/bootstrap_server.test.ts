@@ -291,3 +291,19 @@ test("a name too long, no name, and a wrapping key of another length are refused
   make(BSF.toUpperCase(), 32)[Symbol.dispose]();
   assert.equal(toUtf8(BSF).length, BSF.length);
 });
+
+test("who bootstraps again and again has his newest keys, and does not fill the store", async () => {
+  const w = world();
+  const card = await usim();
+  const btids: string[] = [];
+  for (let i = 0; i < 20; i++) btids.push((await run(w, card)).btid);
+  // Four Ks and the list of them.
+  assert.equal(w.store.keys.size, 5);
+  const good: boolean[] = [];
+  for (const btid of btids) {
+    const found = await w.server.lookup({ btid, nafId: { fqdn: "naf.example.com", ua: new Uint8Array(5) } });
+    found?.key[Symbol.dispose]();
+    good.push(found !== undefined);
+  }
+  assert.deepEqual(good, [...Array(16).fill(false), ...Array(4).fill(true)]);
+});

@@ -247,3 +247,19 @@ test("what the look-up throws passes through, and nothing to offer is refused", 
   );
   assert.throws(() => createDigestServer({ ...options, algorithms: [] }), RangeError);
 });
+
+test("who has a password of his own can not use up the counts of another's nonce", async () => {
+  const world = setup();
+  const [field] = await challengesOf(world);
+  const [challenge] = readDigestChallenges(field ?? null);
+  assert.ok(challenge);
+  const of = (username: string) =>
+    createDigestClient({ challenge, username, password: secretText("secret"), random: seededRandom(6) });
+  using victim = of("user");
+  const answer = async ({ authorization }: { readonly authorization: string }) =>
+    reasonOf(await world.server.verify({ ...request, authorization }));
+  assert.equal(await answer(victim.authorize(request)), "authenticated");
+  using thief = of("user-2");
+  for (let i = 0; i < 100; i++) assert.equal(await answer(thief.authorize(request)), "authenticated");
+  assert.equal(await answer(victim.authorize(request)), "authenticated");
+});

@@ -57,6 +57,24 @@ test("a line removed, repeated or exchanged is found", () => {
   assert.equal(verifyAudit([a, c, b, d], key), 1);
 });
 
+test("strangers who are refused do not fill the record: some have a line, the others are counted, and nothing else is lost", async () => {
+  const lines: string[] = [];
+  const clock = new VirtualClock();
+  const audit = createAudit({ clock, key, append: (line) => lines.push(line), refusalsPerMinute: 3 });
+  const refuse = (times: number) => {
+    for (let i = 0; i < times; i++) audit.record({ event: "refused", subject: `stranger ${i}`, code: "auth-failed" });
+  };
+  refuse(1000);
+  audit.record({ event: "authenticated", subject: "alice" });
+  await clock.advance(60_000);
+  refuse(5);
+  audit[Symbol.dispose]();
+  const told = lines.map((line) => JSON.parse(line)).map(({ subject, count }) => subject ?? count);
+  const strangers = ["stranger 0", "stranger 1", "stranger 2"];
+  assert.deepEqual(told, [...strangers, "alice", 997, ...strangers, 2]);
+  assert.equal(verifyAudit(lines, key), lines.length);
+});
+
 test("another key verifies nothing", () => {
   assert.equal(verifyAudit(recorded(), secretFrom(new Uint8Array(32).fill(8))), 0);
 });

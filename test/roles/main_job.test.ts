@@ -101,6 +101,29 @@ test("two channels of one device share one replay state for what is sealed [SEC_
   for (const one of [first, second]) await one[Symbol.asyncDispose]();
 });
 
+test("a handler that fails is heard once, and its failure proved", async () => {
+  await using world = await createWorld();
+  const { clock, agent, enabler } = world;
+  let heard = 0;
+  const failing = enabler.handle(() => {
+    heard++;
+    throw new TypeError("no such reading");
+  });
+  const association = await passing(clock, agent.associate(METER));
+  const web = await association.bind(http({ scheme: "http:", fetch: failing }));
+  const response = await web.fetch(POST("fail"));
+  assert.deepEqual([response.status, await response.text(), heard], [500, "", 1]);
+});
+
+test("an honest device whose nonce has grown old is not told of as refused", async () => {
+  await using world = await createWorld();
+  const { clock, agent, told } = world;
+  await passing(clock, agent.fetch(POST("now")));
+  await clock.advance(301_000);
+  await passing(clock, agent.fetch(POST("later")));
+  assert.deepEqual(told.filter((line) => line.startsWith("refused")), []);
+});
+
 test("the audits tell who was authenticated and which key went to whom", async () => {
   await using world = await createWorld();
   const association = await passing(world.clock, world.agent.associate(METER));
