@@ -2,6 +2,7 @@
 
 import { concat, toUtf8 } from "../bytes/mod.ts";
 import { digest, fingerprint, type SecretBytes, secretSlice } from "../crypto/mod.ts";
+import { unlessAborted } from "../deadline.ts";
 import { SeccfError } from "../error.ts";
 import type { Platform, Wait } from "../platform.ts";
 import type { RecordStore } from "../store.ts";
@@ -133,12 +134,13 @@ class Agreed implements SecurityAssociation {
     const { signal, ...sealedFor } = options;
     let opening = this.#sealings.get(purpose);
     if (!opening) {
-      opening = this.#open(purpose, signal ? { signal } : {});
+      // Not with this caller's signal: others wait for it too.
+      opening = this.#open(purpose);
       this.#sealings.set(purpose, opening);
       // The next caller tries again.
       opening.catch(() => this.#sealings.delete(purpose));
     }
-    return (await opening).sealer(sealedFor);
+    return (await unlessAborted(opening, signal)).sealer(sealedFor);
   }
 
   async snapshot(wrappingKey: SecretBytes, wait: Wait = {}): Promise<Uint8Array> {
@@ -171,12 +173,12 @@ class Agreed implements SecurityAssociation {
     await this.#options.origin[Symbol.asyncDispose]();
   }
 
-  async #open(purpose: string, wait: Wait): Promise<Sealing> {
+  async #open(purpose: string): Promise<Sealing> {
     const { origin, role, lifetime, platform, store, sealingAlgorithm } = this.#options;
     const state = this.#kept.find((kept) => kept.purpose === purpose);
     const use: Use = { kind: "object", purpose };
     return await openSealing({
-      key: state ? secretSlice(state.key, 0) : await origin.key(use, wait),
+      key: state ? secretSlice(state.key, 0) : await origin.key(use),
       associationId: this.id,
       role,
       use: uaIdentifier(use),
@@ -185,7 +187,6 @@ class Agreed implements SecurityAssociation {
       algorithm: state?.algorithm ?? sealingAlgorithm,
       store,
       state,
-      ...wait,
     });
   }
 

@@ -40,7 +40,7 @@ export interface ReplayLedgerOptions {
 }
 
 interface LedgerRecord {
-  /** 8 random bytes, new at each writing. */
+  /** 8 bytes that are new at each writing: 4 that count, 4 at random for a record that was lost and begins anew. */
   readonly generation: Uint8Array | undefined;
   readonly floor: number;
   readonly ceilings: ReadonlyMap<string, Ceiling>;
@@ -82,7 +82,7 @@ export class ReplayLedger {
       const record = stored ? this.#decode(stored.value) : EMPTY;
       const ours = record.generation !== undefined && this.#generation !== undefined &&
         equal(record.generation, this.#generation);
-      const next = merge(record, contexts, this.#newGeneration());
+      const next = merge(record, contexts, this.#generationAfter(record.generation));
       const version = await store.put(key, this.#encode(next), {
         ...wait,
         expected: stored?.version ?? 0,
@@ -96,9 +96,11 @@ export class ReplayLedger {
     throw new SeccfError("exhausted", "others keep changing the record of what was received");
   }
 
-  #newGeneration(): Uint8Array {
+  #generationAfter(before: Uint8Array | undefined): Uint8Array {
     const generation = new Uint8Array(8);
-    this.#options.random(generation);
+    this.#options.random(generation.subarray(4));
+    const count = before ? new DataView(before.buffer, before.byteOffset).getUint32(0) + 1 : 0;
+    new DataView(generation.buffer).setUint32(0, count);
     return generation;
   }
 
@@ -125,7 +127,8 @@ const EMPTY: LedgerRecord = { generation: undefined, floor: 0, ceilings: new Map
 function parse(value: CborValue): LedgerRecord {
   if (!Array.isArray(value) || value.length !== 4) throw new SeccfError("malformed", "not a record");
   const [version, generation, floor, entries] = value as readonly CborValue[];
-  const good = version === VERSION && generation instanceof Uint8Array && typeof floor === "number" && floor >= 0 &&
+  const good = version === VERSION && generation instanceof Uint8Array && generation.length === 8 &&
+    typeof floor === "number" && floor >= 0 &&
     Array.isArray(entries) && entries.length <= CONTEXTS;
   if (!good) throw new SeccfError("malformed", "not a record");
   const ceilings = new Map<string, Ceiling>();

@@ -192,3 +192,22 @@ test("another key opens no snapshot, and an expired one restores nothing", async
   await platform.clock.advance(60_000);
   await assert.rejects(restoreAssociation(snapshot, { wrappingKey: WRAPPING, platform }), { code: "expired" });
 });
+
+test("a caller who stops waiting for a sealer does not stop the others", async () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => release = resolve);
+  const slow = derivedRoot({
+    identity: toUtf8("d"),
+    serverName: NAME,
+    derive: async (label) => (await held, await derive(label)),
+  });
+  const association = associate({ origin: slow });
+  const controller = new AbortController();
+  const gone = association.sealer("message", { signal: controller.signal });
+  const kept = association.sealer("message");
+  controller.abort(new Error("changed my mind"));
+  await assert.rejects(gone, /changed my mind/);
+  release();
+  using sealer = await kept;
+  assert.ok(sealer.overhead > 0);
+});
