@@ -159,6 +159,38 @@ test("each way to the machine is found, and what only shares its name is not", (
     ...["if (fetch) { }", "f({ fetch });", "const f = (a) => fetch(a);", "const a = { fetch };"],
   ];
   for (const source of elsewhere) assert.equal(find(source).length, 1, source);
+  const roundabout = [
+    ...[
+      'Date["now"]()',
+      "const { now } = Date;",
+      "const d = Date; d.now();",
+      "f(Date);",
+      "new Date;",
+      "new Date(...a);",
+    ],
+    ...[
+      'Math["random"]()',
+      "const { random } = Math;",
+      'AbortSignal["timeout"](5);',
+      "const { timeout } = AbortSignal;",
+    ],
+    ...["({ fetch }) => 0; fetch(url);", "f(({ fetch }) => 0, fetch(url));", "const { a = fetch } = b;"],
+    ...[
+      'const c = f.constructor("return 1");',
+      "import.meta.url;",
+      "global.a;",
+      "queueMicrotask(f);",
+      "new MessageChannel();",
+    ],
+    ...["new SharedWorker(a);", "new BroadcastChannel(a);", "indexedDB.open(a);", "caches.open(a);", "location.href;"],
+    ...[
+      "Temporal.Now.instant();",
+      "new Intl.DateTimeFormat().format();",
+      'new Event("a").timeStamp;',
+      "scheduler.yield();",
+    ],
+  ];
+  for (const source of roundabout) assert.ok(find(source).length > 0, source);
   const own = [
     ...[
       "platform.fetch(url)",
@@ -179,6 +211,15 @@ test("each way to the machine is found, and what only shares its name is not", (
       "const f = (fetch) => fetch(url);",
     ],
     ...["a.map(({ id, window }) => ({ id, ...window.state() }))"],
+    ...[
+      "type T = Date | AbortSignal;",
+      "f(a as Date);",
+      "const t: Date[] = [];",
+      "a instanceof Date;",
+      "Math.max(a, b);",
+    ],
+    ...["const { platform: { fetch, random } } = options; fetch(url);"],
+    ...["const f = (fetch: Fetch) => g({ a, fetch });", "a ? new Date(b) : Date.parse(c);"],
     ...["// setTimeout(f)", '"process.env"', "`crypto.subtle`", "/console/.test(a)"],
   ];
   for (const source of own) assert.deepEqual(find(source), [], source);
@@ -221,6 +262,7 @@ test("the tokens of a source: templates in templates, divisions, regular express
   assert.equal(lex("a\n`b\n${c}`\nd").tokens.at(-1)!.line, 4);
   assert.throws(() => lex("`a ${b}"), /line 1: a template without an end/);
   assert.throws(() => lex("a\n'b"), /line 2: a string without an end/);
+  assert.throws(() => lex("\\u0066etch(url)"), /line 1: an escape in a name/);
 });
 
 test("every form of import is seen with its names", () => {

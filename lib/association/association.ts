@@ -212,6 +212,8 @@ export interface RestoreOptions extends Wait {
   readonly store?: RecordStore;
   /** The root again, where it is at hand. Without it the association seals and opens for the purposes that it had opened, and no more. */
   readonly origin?: KeyOrigin;
+  /** For purposes that were not open when the snapshot was taken; the others keep theirs. Default 10, AES-CCM-16-64-128. */
+  readonly sealingAlgorithm?: number;
 }
 
 /**
@@ -227,6 +229,7 @@ export async function restoreAssociation(snapshot: Uint8Array, options: RestoreO
     ...{ reference, serverName, role, peer, lifetime, platform },
     origin: options.origin ?? rootless(state.origin),
     ...(store ? { store } : {}),
+    ...(options.sealingAlgorithm === undefined ? {} : { sealingAlgorithm: options.sealingAlgorithm }),
   }, state);
 }
 

@@ -9,7 +9,7 @@ import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssocia
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
 import { Driver } from "./driver.ts";
-import { type Established, establish } from "./establish.ts";
+import { establish, type Established } from "./establish.ts";
 import { Outbox } from "./outbox.ts";
 import { Queue } from "./queue.ts";
 

@@ -194,8 +194,9 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     const { acceptor, socket } = this.#options;
     this.#alarmAt = Infinity;
     const now = this.#clock.now();
-    if (acceptor.deadline !== undefined && acceptor.deadline <= now) this.#act(() => acceptor.expire(now), socket.local);
-    else this.#arm();
+    if (acceptor.deadline !== undefined && acceptor.deadline <= now) {
+      this.#act(() => acceptor.expire(now), socket.local);
+    } else this.#arm();
   }
 
   #arm(): void {

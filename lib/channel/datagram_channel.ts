@@ -9,7 +9,7 @@ import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
 import { type ChannelLimits, payloads } from "./channel.ts";
 import { Driver } from "./driver.ts";
-import { type Established, establish } from "./establish.ts";
+import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
 import type { Wire } from "./wire.ts";
 

@@ -20,6 +20,7 @@ import { decodeDeviceSide, type DeviceEntry, encodeDeviceSide } from "./card_sto
 import { CardFiles } from "./pkcs15_card.ts";
 import { bindingDigest, type CardBinding } from "./pkcs15_parameters.ts";
 import type { ApduChannel } from "./ports.ts";
+import { UsimCard } from "./usim_card.ts";
 
 /** What {@link CardStore} takes. */
 export interface CardStoreOptions {
@@ -53,7 +54,9 @@ export class CardStore implements Disposable {
 
   /** RangeError without places. */
   constructor(options: CardStoreOptions) {
-    if (options.places.length < 1 || options.places.length > MOST_PLACES) throw new RangeError(`1 to ${MOST_PLACES} places`);
+    if (options.places.length < 1 || options.places.length > MOST_PLACES) {
+      throw new RangeError(`1 to ${MOST_PLACES} places`);
+    }
     this.#options = options;
     const binding = bindingDigest(options.binding);
     this.#form = new CardObjectForm(options.key, binding);
@@ -84,7 +87,7 @@ export class CardStore implements Disposable {
 
   /**
    * Makes both sides the same, through a channel that stays the caller's and to which the application's PIN was verified if
-   * its files want that. Throws `exhausted` when the card has no place left, `too-large` for what fits none, `state` when
+   * its files want that. Throws `identity-unavailable` for another card, `exhausted` when the card has no place left, `too-large` for what fits none, `state` when
    * another `sync` was first, what the channel, the store and `onConflict` throw.
    */
   sync(channel: ApduChannel, options: Wait = {}): Promise<void> {
@@ -113,6 +116,10 @@ export class CardStore implements Disposable {
   }
 
   async #sync(channel: ApduChannel, options: Wait): Promise<void> {
+    const iccid = await new UsimCard(channel).iccid(options);
+    if (!iccid || !equal(iccid, this.#options.binding.iccid)) {
+      throw new SeccfError("identity-unavailable", "another card than the one that these objects belong to");
+    }
     const files = new CardFiles(channel, options);
     await files.application(this.#options.application);
     const card = await CardPlaces.read(files, this.#form, this.#options.places);

@@ -78,6 +78,11 @@ export type FileFact =
     | { readonly kind: "key"; readonly fingerprint: string }
   );
 
+/** The Key Manager's name of a subscriber: as it was given, or as it follows from the IMSI. */
+export function keyManagerOf({ keyManager, imsi, mncLength }: SubscriberEntry): string {
+  return keyManager ?? bsfNameOf(imsi, mncLength);
+}
+
 /** Who a subscriber is, by its own words or its IMSI's. */
 export function subscriberImpi({ impi, imsi, mncLength }: SubscriberEntry): string {
   return impi ?? impiOf(imsi, mncLength);
@@ -88,11 +93,11 @@ export function factOf(entry: FileEntry): FileFact {
   const { name } = entry;
   switch (entry.kind) {
     case "subscriber": {
-      const { imsi, mncLength, credentials } = entry;
+      const { imsi, credentials } = entry;
       return {
         ...{ kind: entry.kind, name, algorithm: credentials.algorithm ?? "milenage", imsi },
         impi: subscriberImpi(entry),
-        keyManager: entry.keyManager ?? bsfNameOf(imsi, mncLength),
+        keyManager: keyManagerOf(entry),
         fingerprint: fingerprint(credentials.k),
       };
     }

@@ -6,7 +6,13 @@ import { type SecretBytes, secretSlice } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { Random, Wait } from "../platform.ts";
 import type { IdentityFile } from "./file.ts";
-import { copyCredentials, type ProvisionedEntry, secretsOf, type SubscriberEntry } from "./file_content.ts";
+import {
+  copyCredentials,
+  keyManagerOf,
+  type ProvisionedEntry,
+  secretsOf,
+  type SubscriberEntry,
+} from "./file_content.ts";
 import type { FileEntries } from "./file_entries.ts";
 import { memoryIdentity } from "./memory.ts";
 import type { IdentityModule, ProvisionedModule } from "./ports.ts";
@@ -68,7 +74,13 @@ export async function identityOfFile(file: IdentityFile, options: FileIdentityOp
   try {
     const provisioned = new FileKeys(keys);
     const usim = subscriber && await memoryIdentity({ aka: akaOf(subscriber, file, holder, options) });
-    const module = new ModuleOfFile(file, usim, provisioned, options.clock);
+    const module = new ModuleOfFile({
+      file,
+      usim,
+      provisioned,
+      clock: options.clock,
+      keyManager: subscriber && keyManagerOf(subscriber),
+    });
     module.watch(until);
     return module;
   } finally {
@@ -106,6 +118,7 @@ class FileKeys implements ProvisionedModule, Disposable {
 
 class ModuleOfFile implements FileIdentity {
   readonly aka?: NonNullable<IdentityModule["aka"]>;
+  readonly keyManager?: string;
   readonly provisioned: FileKeys;
   readonly #file: IdentityFile;
   readonly #usim: IdentityModule | undefined;
@@ -113,12 +126,20 @@ class ModuleOfFile implements FileIdentity {
   #alarm: Disposable | undefined;
   #disposed = false;
 
-  constructor(file: IdentityFile, usim: IdentityModule | undefined, provisioned: FileKeys, clock: Clock) {
+  constructor(parts: {
+    readonly file: IdentityFile;
+    readonly usim: IdentityModule | undefined;
+    readonly provisioned: FileKeys;
+    readonly clock: Clock;
+    readonly keyManager: string | undefined;
+  }) {
+    const { file, usim, provisioned, clock, keyManager } = parts;
     this.#file = file;
     this.#usim = usim;
     this.#clock = clock;
     this.provisioned = provisioned;
     if (usim?.aka) this.aka = usim.aka;
+    if (keyManager !== undefined) this.keyManager = keyManager;
   }
 
   async install(identity: Uint8Array, offer: KeyOffer, options: Wait = {}): Promise<void> {

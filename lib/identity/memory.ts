@@ -4,7 +4,7 @@ import type { AkaCredentials } from "../aka/mod.ts";
 import type { IdentityModule } from "./ports.ts";
 import { type ProvisionedKey, ProvisionedKeys } from "./provisioned.ts";
 import { softUsim, type SoftUsimOptions } from "./soft_usim.ts";
-import { type GbaMode, usimIdentity } from "./usim.ts";
+import { type CardIdentity, type GbaMode, usimIdentity } from "./usim.ts";
 
 /** A subscriber for {@link memoryIdentity}. */
 export type MemoryAka = GbaMode & {
@@ -44,13 +44,19 @@ export async function memoryIdentity(options: MemoryIdentityOptions): Promise<Id
 }
 
 function withProvisioned(
-  usim: IdentityModule | undefined,
+  usim: CardIdentity | undefined,
   provisioned: ProvisionedKeys | undefined,
   owned: readonly AsyncDisposable[],
 ): IdentityModule {
   return {
-    ...(usim?.aka ? { aka: usim.aka } : {}),
+    ...(usim ? { aka: usim.aka } : {}),
     ...(provisioned ? { provisioned } : {}),
+    // Asked for late: an IMPI of one's own may be no NAI, which matters only to who wants this.
+    ...(usim && {
+      get keyManager() {
+        return usim.keyManager;
+      },
+    }),
     async [Symbol.asyncDispose]() {
       provisioned?.[Symbol.dispose]();
       for (const part of owned) await part[Symbol.asyncDispose]();

@@ -5,7 +5,11 @@ export { type ApplicationKind, type CardApplication, decodeDirectoryRecord } fro
 export { reopeningIdentity, type ReopeningOptions } from "./card_reopen.ts";
 export { type SubscriberOptions } from "./card_subscriber.ts";
 export { type CardSummary, readCard } from "./card_summary.ts";
-export { type IsimProfile } from "./card_tree.ts";
+export type { Access, Directory, ElementaryFile, RecordFile, RuleReference, TransparentFile } from "./card_files.ts";
+export { CardStore, type CardStoreOptions } from "./card_store.ts";
+export { type CardObject, CardObjectForm, type CardPlace } from "./card_store_object.ts";
+export type { PlacePair } from "./card_store_places.ts";
+export { type FurtherFiles, type IsimProfile } from "./card_tree.ts";
 export {
   type CreateFileOptions,
   createIdentityFile,
@@ -46,7 +50,29 @@ export { decodeDomain, decodeImpi, decodeImpu, encodeName } from "./isim.ts";
 export { type MemoryAka, memoryIdentity, type MemoryIdentityOptions } from "./memory.ts";
 export { deriveNafKey, type NafKeyInput } from "./naf_key.ts";
 export { bsfNameOf, bsfNameOfImpi, decodeImsi, decodeMncLength, encodeImsi, impiOf, type MncLength } from "./names.ts";
+export {
+  type DataObject,
+  decodeDataDirectory,
+  decodeObjectDirectory,
+  DM_BOOTSTRAP_OID,
+  LWM2M_BOOTSTRAP_OID,
+  type ObjectDirectory,
+  type ObjectPlace,
+  PKCS15_AID,
+} from "./pkcs15.ts";
+export { type FindOptions, type FoundObject, readDataObjects } from "./pkcs15_card.ts";
+export {
+  bindingDigest,
+  type CardAuthority,
+  type CardBinding,
+  type CardParameter,
+  CardParameters,
+  type CardParametersOptions,
+  type CardSlot,
+} from "./pkcs15_parameters.ts";
 export type { AkaModule, AkaOutcome, ApduChannel, IdentityModule, ProvisionedModule } from "./ports.ts";
+export { type GuardedIdentity, type GuardedOperation, type PresenceOptions, withUserPresence } from "./presence.ts";
+export { PresencePin, type PresencePinOptions, type SetPinOptions } from "./presence_pin.ts";
 export { deriveProvisioned, provisionedInput, type ProvisionedKey } from "./provisioned.ts";
 export {
   deviceExpire,
@@ -65,3 +91,24 @@ export { type SoftUsim, softUsim, type SoftUsimOptions, type SoftUsimState } fro
 export { statusError, SW, triesLeft } from "./status.ts";
 export { readTlvs, type Tlv, tlv } from "./tlv.ts";
 export { type CardIdentity, type GbaMode, usimIdentity, type UsimOptions } from "./usim.ts";
+export { type ToolkitApplet, toolkitCard } from "./usat_card.ts";
+export {
+  decodeFileList,
+  decodeProactiveCommand,
+  decodeSmsDownload,
+  decodeTerminalResponse,
+  encodeFileList,
+  encodeProactiveCommand,
+  encodeSmsDownload,
+  encodeTerminalResponse,
+  PROACTIVE,
+  type ProactiveCommand,
+  REFRESH,
+  type SmsDownload,
+  terminalProfile,
+  TOOLKIT_RESULT,
+  TOOLKIT_TAG,
+  type ToolkitResult,
+} from "./usat_message.ts";
+export { type DownloadOutcome, type ToolkitHandler, type UsatOptions, UsatSession } from "./usat_session.ts";
+export { readToolkitObjects, type ToolkitObject, toolkitObject } from "./usat_tlv.ts";

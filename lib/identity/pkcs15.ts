@@ -105,12 +105,12 @@ function decodeCommon(values: readonly DerValue[]): Pick<DataObject, "label" | "
 }
 
 /** CommonDataObjectAttributes (6.7.1). */
-function decodeKind(values: readonly DerValue[]): { applicationName?: string; applicationOid?: string } {
+function decodeKind(values: readonly DerValue[]): Record<"applicationName" | "applicationOid", string | undefined> {
   const at = values[0]?.tag === UTF8_STRING ? 1 : 0;
   return {
-    ...(at === 1 ? { applicationName: text(values[0]!.value) } : {}),
-    ...(values[at]?.tag === OID ? { applicationOid: decodeTwiceEncoded(values[at].value) } : {}),
-  } as { applicationName?: string; applicationOid?: string };
+    applicationName: at === 1 ? text(values[0]!.value) : undefined,
+    applicationOid: values[at]?.tag === OID ? decodeTwiceEncoded(values[at].value) : undefined,
+  };
 }
 
 /** ObjectValue (6.1.5). */
@@ -141,7 +141,9 @@ function decodeTwiceEncoded(content: Uint8Array): string {
 /** The first eight bits. */
 function bits(content: Uint8Array): number {
   const [unused = 8, first = 0] = content;
-  if (unused > 7 || content.length > 5 || (content.length === 1 && unused !== 0)) throw malformed("flags that are none");
+  if (unused > 7 || content.length > 5 || (content.length === 1 && unused !== 0)) {
+    throw malformed("flags that are none");
+  }
   return first;
 }
 

@@ -8,8 +8,8 @@ import {
   type DataObject,
   decodeDataDirectory,
   decodeObjectDirectory,
-  ODF_PATH,
   type ObjectPlace,
+  ODF_PATH,
   PKCS15_AID,
 } from "./pkcs15.ts";
 import { conditionOf, decodeFileParameters, type FileParameters, issuerAlone } from "./pkcs15_access.ts";
@@ -103,7 +103,9 @@ export class CardFiles {
   async read(path: Uint8Array): Promise<Content> {
     const parameters = await this.#select(path);
     if (!parameters.transparent) {
-      throw new SeccfError("malformed", "an object in a file that is not transparent", { clause: "TS 102 221 8.2.2.1" });
+      throw new SeccfError("malformed", "an object in a file that is not transparent", {
+        clause: "TS 102 221 8.2.2.1",
+      });
     }
     const { size } = parameters;
     if (size === undefined) throw new SeccfError("malformed", "a file that does not tell its size");
@@ -112,7 +114,9 @@ export class CardFiles {
     for (let at = 0; at < size;) {
       const le = Math.min(256, size - at);
       const { data } = await this.#ok({ ins: 0xb0, p1: at >> 8, p2: at & 255, le }, "READ BINARY");
-      if (data.length === 0 || data.length > le) throw new SeccfError("malformed", "a file of another size than it tells");
+      if (data.length === 0 || data.length > le) {
+        throw new SeccfError("malformed", "a file of another size than it tells");
+      }
       parts.push(data);
       at += data.length;
     }

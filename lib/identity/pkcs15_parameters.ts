@@ -10,7 +10,7 @@ import { concat, equal, toUtf8, Writer } from "../bytes/mod.ts";
 import { digest } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { Wait } from "../platform.ts";
-import type { RecordStore } from "../store.ts";
+import type { RecordStore, StoredRecord } from "../store.ts";
 import { readSubscriber, type SubscriberOptions } from "./card_subscriber.ts";
 import { DM_BOOTSTRAP_OID } from "./pkcs15.ts";
 import { type FoundObject, readDataObjects } from "./pkcs15_card.ts";
@@ -123,58 +123,72 @@ export class CardParameters implements AsyncDisposable {
   async #settle(): Promise<void> {
     const { signal } = this.#stop;
     signal.throwIfAborted();
-    const brought = await this.#look();
-    const { store, apply } = this.#options;
-    let record = await store.get(this.#key, { signal });
-    if (record && !(brought && equal(record.value.subarray(0, 32), brought.binding))) {
-      // Of another card, or of none: gone before anything else is looked at.
-      await apply([], { signal });
-      await store.delete(this.#key, { expected: record.version, signal });
-      record = undefined;
-    }
-    if (!brought || (record && equal(record.value.subarray(32), brought.content))) return;
+    await using card = await this.#present();
+    const binding = card && bindingDigest(card.binding);
+    const record = await this.#options.store.get(this.#key, { signal });
+    const same = record && binding && equal(record.value.subarray(0, 32), binding) ? record : undefined;
+    // Of another card, or of none: gone before it is looked at what this one brings.
+    if (record && !same) await this.#remove(record);
+    if (!card || !binding) return;
+    const parameters = await this.#brought(card.channel, card.binding);
+    if (parameters.length === 0) return same && await this.#remove(same);
+    const content = contentDigest(parameters);
+    if (same && equal(same.value.subarray(32), content)) return;
     // The record comes first: whatever was applied when the power goes is known to have come from this card.
-    const version = await store.put(this.#key, concat(brought.binding, PENDING), {
-      expected: record?.version ?? 0,
-      signal,
-    });
-    if (version === undefined) throw new SeccfError("state", "somebody else follows the same card");
-    await apply(brought.parameters, { signal });
-    await store.put(this.#key, concat(brought.binding, brought.content), { expected: version, signal });
+    const version = await this.#write(concat(binding, PENDING), same?.version ?? 0);
+    await this.#options.apply(parameters, { signal });
+    await this.#write(concat(binding, content), version);
   }
 
-  /** What the card brings with authority; `undefined` for nothing, whatever the reason. */
-  async #look(): Promise<
-    | { readonly binding: Uint8Array; readonly content: Uint8Array; readonly parameters: readonly CardParameter[] }
-    | undefined
-  > {
+  async #remove({ version }: StoredRecord): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#options.apply([], { signal });
+    if (!await this.#options.store.delete(this.#key, { expected: version, signal })) throw followed();
+  }
+
+  async #write(record: Uint8Array, expected: number): Promise<number> {
+    const version = await this.#options.store.put(this.#key, record, { expected, signal: this.#stop.signal });
+    if (version === undefined) throw followed();
+    return version;
+  }
+
+  /** The card that is there; `undefined` also for one that does not tell which it is and whose. */
+  async #present(): Promise<PresentCard | undefined> {
     const { signal } = this.#stop;
     let channel: ApduChannel | undefined;
     try {
       channel = await this.#options.slot.connect({ signal });
-      const binding = await this.#whose(channel);
-      const found = await readDataObjects(channel, { oids: this.#options.oids ?? [DM_BOOTSTRAP_OID], signal });
-      const parameters: CardParameter[] = [];
-      for (const each of found) parameters.push(await this.#authorised(each, binding));
-      if (parameters.length === 0) return undefined;
-      return { binding: bindingDigest(binding), content: contentDigest(parameters), parameters };
+      const card = new UsimCard(channel);
+      const iccid = await card.iccid({ signal });
+      if (!iccid) throw new SeccfError("identity-unavailable", "the card does not tell which one it is");
+      const { impi } = await readSubscriber(card, { ...this.#options, signal });
+      const open = channel;
+      return {
+        channel,
+        binding: { device: this.#options.device, iccid, impi },
+        [Symbol.asyncDispose]: () => Promise.resolve(open[Symbol.asyncDispose]()),
+      };
     } catch (error) {
+      await channel?.[Symbol.asyncDispose]();
       signal.throwIfAborted();
       this.#refused(error);
       return undefined;
-    } finally {
-      await channel?.[Symbol.asyncDispose]();
     }
   }
 
-  async #whose(channel: ApduChannel): Promise<CardBinding> {
-    const { device, slot: _, store: _store, apply: _apply, ...subscriber } = this.#options;
+  /** What the card brings with authority: all of it, or nothing. */
+  async #brought(channel: ApduChannel, binding: CardBinding): Promise<CardParameter[]> {
     const { signal } = this.#stop;
-    const card = new UsimCard(channel);
-    const iccid = await card.iccid({ signal });
-    if (!iccid) throw new SeccfError("identity-unavailable", "the card does not tell which one it is");
-    const { impi } = await readSubscriber(card, { ...subscriber, signal });
-    return { device, iccid, impi };
+    try {
+      const found = await readDataObjects(channel, { oids: this.#options.oids ?? [DM_BOOTSTRAP_OID], signal });
+      const parameters: CardParameter[] = [];
+      for (const each of found) parameters.push(await this.#authorised(each, binding));
+      return parameters;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#refused(error);
+      return [];
+    }
   }
 
   async #authorised(found: FoundObject, binding: CardBinding): Promise<CardParameter> {
@@ -191,6 +205,15 @@ export class CardParameters implements AsyncDisposable {
   #refused(error: unknown): void {
     this.#options.onRefused?.(error);
   }
+}
+
+interface PresentCard extends AsyncDisposable {
+  readonly channel: ApduChannel;
+  readonly binding: CardBinding;
+}
+
+function followed(): SeccfError {
+  return new SeccfError("state", "somebody else follows the same card");
 }
 
 /** SHA-256 of what parameters are bound to. */

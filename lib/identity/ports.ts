@@ -9,6 +9,8 @@ export interface IdentityModule extends AsyncDisposable {
   readonly aka?: AkaModule;
   /** Keys that were put there. */
   readonly provisioned?: ProvisionedModule;
+  /** The name of the Key Manager that follows from who this is (TS 23.003 16.2). */
+  readonly keyManager?: string;
 }
 
 /** A subscriber's module for AKA: USIM, ISIM, or one in memory. */

@@ -128,7 +128,9 @@ interface PinState {
 }
 
 function encode({ tries, allowed, attempts, cost, salt, verifier }: PinState): Uint8Array {
-  const writer = new Writer().u8(FORM).u8(tries).u8(allowed).u16(Math.floor(attempts / 2 ** 32)).u32(attempts % 2 ** 32);
+  const writer = new Writer().u8(FORM).u8(tries).u8(allowed).u16(Math.floor(attempts / 2 ** 32)).u32(
+    attempts % 2 ** 32,
+  );
   return writer.u8(cost.logN).u8(cost.r).u8(cost.p).bytes(salt).bytes(verifier).done();
 }
 

@@ -20,8 +20,8 @@ import { AgentHttp } from "./agent_http.ts";
 export interface AgentOptions {
   /** Stays the caller's, who disposes it after the agent. */
   readonly identity: IdentityModule;
-  /** Where Ub is asked: `http://bsf.mnc001.mcc001.pub.3gppnetwork.org/`. */
-  readonly keyManager: string | URL;
+  /** Where Ub is asked. Default: plain HTTP to the name that follows from the identity, as TS 23.003 16.2 has it. */
+  readonly keyManager?: string | URL;
   /** The Key Manager's name, which its realm must be. Default: the URL's host. */
   readonly keyManagerName?: string;
   /** Whose Ua identifiers stand for TLS and HTTP. Default `"oma"`; the enabler's must be the same. */
@@ -52,12 +52,15 @@ export interface Agent extends AsyncDisposable {
 /** A Ks is not used in its last seconds: what begins with it should be able to end with it. */
 const MARGIN_MS = 10_000;
 
-/** An agent over one identity module. Throws TypeError for a module without AKA. */
+/** An agent over one identity module. Throws TypeError for a module without AKA, or where nothing tells the Key Manager. */
 // req: SEC_CF-USAB-001
 // req: SEC_CF-HLF-003
 export function createAgent(options: AgentOptions & Platform): Agent {
   const { aka } = options.identity;
   if (!aka) throw new TypeError("the identity module has no AKA: bootstrapping needs one");
+  if (options.keyManager === undefined && options.identity.keyManager === undefined) {
+    throw new TypeError("neither the options nor the identity module name the Key Manager");
+  }
   return new GbaAgent(options, aka);
 }
 
@@ -127,7 +130,8 @@ class GbaAgent implements Agent {
   }
 
   async #bootstrap(): Promise<Bootstrapping> {
-    const { keyManager, keyManagerName, bootstrapSeconds } = this.#options;
+    const { identity, keyManagerName, bootstrapSeconds } = this.#options;
+    const keyManager = this.#options.keyManager ?? `http://${identity.keyManager}/`;
     const { clock } = this.#platform;
     const { btid, expiresAt } = await bootstrap({
       module: this.#aka,

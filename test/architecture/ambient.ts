@@ -12,7 +12,20 @@ const AMBIENT = new Set([
   ...["setTimeout", "setInterval", "setImmediate", "clearTimeout", "clearInterval", "clearImmediate", "performance"],
   ...["crypto", "fetch", "console", "process", "globalThis", "self", "window", "Deno", "Bun", "Buffer", "require"],
   ...["navigator", "WebSocket", "XMLHttpRequest", "EventSource", "Worker", "localStorage", "eval", "Function"],
+  ...[
+    "global",
+    "location",
+    "indexedDB",
+    "caches",
+    "SharedWorker",
+    "BroadcastChannel",
+    "MessageChannel",
+    "WebTransport",
+  ],
+  ...["queueMicrotask", "scheduler", "Temporal", "Intl", "Event", "importScripts", "prompt", "alert"],
 ]);
+/** Of these some members are pure: they are named where they are used, and never handed around. */
+const MIXED = new Set(["Math", "Date", "AbortSignal", "Atomics"]);
 const AMBIENT_MEMBERS = new Set([
   "Math.random",
   "Date.now",
@@ -33,15 +46,29 @@ export function ambientUses(tokens: readonly Token[]): { name: string; line: num
 function ambientUse(tokens: readonly Token[], pairs: Pairs, i: number): string | undefined {
   const text = tokens[i]!.text;
   const [before, next, after] = [tokens[i - 1]?.text, tokens[i + 1]?.text, tokens[i + 2]?.text];
-  if (before === "." && tokens[i - 2]?.text !== ".") return undefined;
+  if (before === "." && tokens[i - 2]?.text !== ".") {
+    // Of any function this is `Function`.
+    return text === "constructor" && (next === "(" || next === ".") ? ".constructor" : undefined;
+  }
+  if (text === "import" && next === "." && after === "meta") return "import.meta";
   const member = `${text}${next}${after}`;
   if (AMBIENT_MEMBERS.has(member)) return member;
-  if (text === "Date" && next === "(" && after === ")") return "Date()";
+  if (MIXED.has(text) && handedOn(tokens, i)) return text;
+  if (text === "Date" && next === "(" && (after === ")" || after === ".")) return "Date()";
   if (!AMBIENT.has(text)) return undefined;
   const key = (next === ":" || (next === "?" && after === ":")) && before !== "?";
   const method = next === "(" && /^(?:async|[{},;])$/.test(before ?? "") &&
     /^[{:]$/.test(tokens[pairs.get(i + 1)! + 1]?.text ?? "");
   return key || method || binds(tokens, pairs, i) || bound(tokens, pairs, i) ? undefined : text;
+}
+
+/** Whether the object at `i` is indexed, kept, passed or made without arguments, as a type never is. */
+function handedOn(tokens: readonly Token[], i: number): boolean {
+  const [before, next, after] = [tokens[i - 1]?.text, tokens[i + 1]?.text, tokens[i + 2]?.text];
+  if (next === "[") return after !== "]";
+  if (before === "new") return next !== "(";
+  const alias = before === "=" && tokens[i - 3]?.text !== "type";
+  return next !== "." && (alias || /^(?:[(,[]|return)$/.test(before ?? "") && /^[),\]};]$/.test(next ?? ""));
 }
 
 /** Opening bracket -> closing one and back. */
@@ -64,7 +91,10 @@ function brackets(tokens: readonly Token[]): Pairs {
 /** Whether the word at `i` is declared there: `const { fetch }`, `({ fetch }) =>`. */
 function binds(tokens: readonly Token[], pairs: Pairs, i: number): boolean {
   if (/^(?:const|let|function)$/.test(tokens[i - 1]?.text ?? "")) return true;
-  const opener = enclosing(tokens, pairs, i);
+  // What stands behind = is a default, taken from the surroundings.
+  if (tokens[i - 1]?.text === "=") return false;
+  let opener = enclosing(tokens, pairs, i);
+  while (tokens[opener]?.text === "{" && tokens[opener - 1]?.text === ":") opener = enclosing(tokens, pairs, opener);
   if (/^(?:const|let)$/.test(tokens[opener - 1]?.text ?? "")) return true;
   const list = tokens[opener]?.text === "{" ? enclosing(tokens, pairs, opener) : opener;
   if (tokens[list]?.text !== "(" || /^(?:if|while|for|switch)$/.test(tokens[list - 1]?.text ?? "")) return false;
@@ -80,6 +110,8 @@ function bound(tokens: readonly Token[], pairs: Pairs, i: number): boolean {
       text === name && tokens[from + k - 1]?.text !== "." && /^[,:=?)}]$/.test(tokens[from + k + 1]?.text ?? "")
     );
   let inHeader = false;
+  /** Whether an expression ended between there and here: the body of an arrow without braces is over. */
+  let ended = false;
   for (let k = i - 1; k >= 0; k--) {
     const { kind, text } = tokens[k]!;
     if (text === name && /^(?:const|let|function)$/.test(tokens[k - 1]?.text ?? "")) return true;
@@ -90,8 +122,10 @@ function bound(tokens: readonly Token[], pairs: Pairs, i: number): boolean {
       if ((pattern || (text === ")" && inHeader)) && declares(from, k)) return true;
       if (text === "}") inHeader = false;
       k = from;
-    } else if (text === "{" || isArrow(tokens, k - 1)) inHeader = true;
+    } else if (text === "{" || (isArrow(tokens, k - 1) && !ended)) inHeader = true;
     else if (text === ";") inHeader = false;
+    if (/^[;,]$/.test(text)) ended = true;
+    else if (/^[({[]$/.test(text)) ended = false;
   }
   return false;
 }

@@ -103,6 +103,7 @@ export const EXPOSERS: Readonly<Record<string, string>> = {
   "transports/roots/pkcs11_session.ts": "C_Login carries the PIN to the token",
   "transports/roots/tpm2.ts": "the authorization value goes to the TPM's tools by their standard input",
   "lib/tls/key_schedule.ts": "a record's fixed IV is bytes; the key log writes the master secret when it is asked for",
+  "transports/dtls/node_dtls_client.ts": "node-dtls-client takes the key as bytes",
 };
 
 const SECRET = "lib/crypto/secret.ts";

@@ -83,6 +83,8 @@ export function lex(source: string): Lexed {
       if (text === undefined) throw new SyntaxError(`line ${line}: a string without an end`);
       push("string", text, text.slice(1, -1));
     } else {
+      // No rule about names would know it again.
+      if (here === "\\") throw new SyntaxError(`line ${line}: an escape in a name`);
       if (here === "{") braces.push("block");
       const closed = here === "}" ? braces.pop() : undefined;
       if (closed === "template") {

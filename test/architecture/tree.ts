@@ -7,7 +7,14 @@ import type { Sources } from "./rules.ts";
 const top = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What ships. */
-export const SHIPPED: readonly string[] = ["lib/**/*.ts", "transports/**/*.ts", "mod.ts", "ports.ts", "cli.ts", "web_platform.ts"];
+export const SHIPPED: readonly string[] = [
+  "lib/**/*.ts",
+  "transports/**/*.ts",
+  "mod.ts",
+  "ports.ts",
+  "cli.ts",
+  "web_platform.ts",
+];
 
 /** What proves it. */
 export const PROVING: readonly string[] = ["test/**/*.ts", "bench/**/*.ts", "examples/**/*.ts", "scripts/**/*.ts"];

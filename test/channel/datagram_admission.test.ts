@@ -4,7 +4,7 @@ import test from "node:test";
 import type { KeySource } from "../../lib/association/ports.ts";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
 import { connectDatagrams, type DatagramChannel } from "../../lib/channel/mod.ts";
-import { SeccfError } from "../../lib/error.ts";
+import type { SeccfError } from "../../lib/error.ts";
 import type { DatagramSocket } from "../../lib/link.ts";
 import { createDtlsEngine } from "../../lib/tls/mod.ts";
 import { seededRandom } from "../support/virtual.ts";
@@ -90,7 +90,9 @@ test("random names from one host cost the key source 64 lookups in 10 s, and a d
   const at = place({ listener: { keys, ...roomy }, acceptor: roomy });
   const strangers = [];
   for (let port = 1; port <= 200; port++) {
-    strangers.push(at.connect(`10.0.0.1:${port}`, { keys: stranger(`nobody-${port}`), channel: { handshakeSeconds: 3 } }));
+    strangers.push(
+      at.connect(`10.0.0.1:${port}`, { keys: stranger(`nobody-${port}`), channel: { handshakeSeconds: 3 } }),
+    );
   }
   const outcomes = Promise.allSettled(strangers);
   await at.clock.advance(5000);

@@ -86,9 +86,51 @@ test("[SEC_CF-SEC-003] cut short while the card's changes come in, the device ho
       assert.ok(['{"changed":1,"deleted":2}', '{"changed":11,"made":13}'].includes(held), held);
       await world.sync();
       assert.deepEqual(await world.view(), [{ changed: 11, made: 13 }, { changed: 11, made: 13 }]);
+      assert.deepEqual(world.conflicts, []);
       if (finished) break;
     }
   }
+});
+
+test("[SEC_CF-SEC-003] cut short while an object takes the place of one deleted on the card, that one does not come back", async () => {
+  for (const failure of ["before", "after", "half"] as Failure[]) {
+    for (let at = 0;; at++) {
+      const world = new World(1);
+      await stored(world, { gone: 1 });
+      await world.sync();
+      using authority = form();
+      world.files[1]!.set(authority.encode({ name: "gone", version: 2, content: undefined }));
+      await stored(world, { made: 3 });
+      const finished = await world.sync({}, new Fault(at, failure)).then(() => true, () => false);
+      await world.sync();
+      assert.deepEqual(await world.view(), [{ made: 3 }, { made: 3 }]);
+      if (finished) break;
+    }
+  }
+});
+
+test("an object deleted before the card knew it leaves the card as it was", async () => {
+  const world = new World();
+  const before = world.files.map((file) => file.slice());
+  await stored(world, { a: 1 });
+  await stored(world, { a: undefined });
+  await world.sync();
+  assert.deepEqual(world.files, before);
+});
+
+test("an old copy of an object in another place is passed over, and its place is free", async () => {
+  const world = new World();
+  await stored(world, { a: 1 });
+  await world.sync();
+  const old = world.files.find((file) => file[0] === 0x53)!.slice();
+  await stored(world, { a: 2 });
+  await world.sync();
+  world.files.slice(2).forEach((file) => file.set(old));
+  await world.sync();
+  assert.deepEqual(await world.view(), [{ a: 2 }, { a: 2 }]);
+  await stored(world, { b: 3 });
+  await world.sync();
+  assert.deepEqual(await world.view(), [{ a: 2, b: 3 }, { a: 2, b: 3 }]);
 });
 
 test("a change at the device is there or not, wherever its store fails", async () => {
@@ -157,6 +199,17 @@ test("[SEC_CF-SEC-003] what another device, another card or another authority wr
   }
 });
 
+test("nothing is written to another card than the one that the objects belong to", async () => {
+  const world = new World();
+  await stored(world, { a: 1 });
+  const before = world.files.map((file) => file.slice());
+  const another = { ...BINDING, iccid: new Uint8Array(10) };
+  using device = world.device({ binding: another });
+  await device.put("a", object(1));
+  await assert.rejects(device.sync(world.channel()), code("identity-unavailable"));
+  assert.deepEqual(world.files, before);
+});
+
 test("an object with any of its bytes changed is no object", () => {
   using authority = form();
   const whole = authority.encode({ name: "a", version: 3, content: object(5, 20) });
@@ -175,12 +228,17 @@ test("objects of any name and content come back as they were, and any bytes are 
   using authority = form();
   const name = fc.string({ minLength: 1, maxLength: 16, unit: "grapheme-ascii" });
   fc.assert(
-    fc.property(name, fc.integer({ min: 1, max: 2 ** 48 - 1 }), fc.option(fc.uint8Array({ maxLength: 300 })), (n, v, c) => {
-      const written = { name: n, version: v, content: c ?? undefined };
-      const bytes = authority.encode(written);
-      assert.equal(bytes.length, CardObjectForm.overhead(n) + (c?.length ?? 0));
-      assert.deepEqual(authority.decode(bytes), { kind: "object", object: written });
-    }),
+    fc.property(
+      name,
+      fc.integer({ min: 1, max: 2 ** 48 - 1 }),
+      fc.option(fc.uint8Array({ maxLength: 300 })),
+      (n, v, c) => {
+        const written = { name: n, version: v, content: c ?? undefined };
+        const bytes = authority.encode(written);
+        assert.equal(bytes.length, CardObjectForm.overhead(n) + (c?.length ?? 0));
+        assert.deepEqual(authority.decode(bytes), { kind: "object", object: written });
+      },
+    ),
     { seed: 11, numRuns: 100 },
   );
   fc.assert(

@@ -86,12 +86,15 @@ test("a rule that opens a file by the back door is not taken for the issuer's al
     "80015aa40683010a950108 8402d6009000",
     "800102a010a40683010a950108a406830101950108",
     "800102af00",
+    "80015aa40683010a950108 800200029000",
     "800102b40683010a950108",
     "8001029e0101",
     "800102a406830111950108",
     "800104a406830101950108 800102a40683010a950108",
   ];
-  for (const record of back) assert.equal(issuerAlone(conditionOf(fromHex(record.replaceAll(" ", "")), "update")), false);
+  for (const record of back) {
+    assert.equal(issuerAlone(conditionOf(fromHex(record.replaceAll(" ", "")), "update")), false);
+  }
   assert.ok(issuerAlone(conditionOf(fromHex("800102af10a40683010a950108a406830101950108"), "update")));
   assert.ok(issuerAlone(conditionOf(fromHex("800101900080015aa40683018a950108"), "update")));
   assert.throws(() => conditionOf(fromHex("800102"), "update"), code("malformed"));
@@ -150,9 +153,13 @@ test("an object of some hundred bytes is read whole, with who could have written
 });
 
 test("a directory that others than the issuer may write makes nothing that it names the issuer's", async () => {
-  const files = bootstrapFiles(bytes(20)).map((file) => file.fid === 0x6430 ? transparent(0x6430, file.content, 1) : file);
-  await using usim = cardWith(files);
-  assert.equal((await readDataObjects(usim.connect(), DM))[0]?.issuerOnly, false);
+  for (const fid of [0x5031, 0x6430]) {
+    const files = bootstrapFiles(bytes(20)).map((file) =>
+      file.fid === fid ? transparent(fid, file.content, RULES.pin) : file
+    );
+    await using usim = cardWith(files);
+    assert.equal((await readDataObjects(usim.connect(), DM))[0]?.issuerOnly, false);
+  }
 });
 
 test("a card without the application or the object has nothing to read, and of another kind nothing is read", async () => {

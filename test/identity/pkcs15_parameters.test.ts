@@ -193,7 +193,7 @@ test("a card behind its PIN brings nothing until that is given", async () => {
 
 test("interrupted at any step, the next start ends where an uninterrupted one would", async () => {
   for (let at = 0; at < 8; at++) {
-    for (const effect of [false, true]) {
+    for (const [effect, straight] of [[false, false], [true, false], [false, true], [true, true]]) {
       const bench = new Bench();
       bench.card = good();
       await bench.settle();
@@ -222,6 +222,14 @@ test("interrupted at any step, the next start ends where an uninterrupted one wo
       });
       await parameters.settle().catch(() => undefined);
       bench.store = whole;
+      const restarted = new Bench();
+      restarted.store = whole;
+      restarted.applied = bench.applied;
+      restarted.card = bench.card;
+      if (straight) {
+        assert.deepEqual(await restarted.settle(), ["090909"]);
+        continue;
+      }
       const present = bench.card;
       bench.card = undefined;
       const gone = new Bench();

@@ -61,8 +61,10 @@ test("[SEC_CF-AUTH-006] three wrong PINs block it, over restarts too, and the ri
   await pinIn(records);
   for (const left of [2, 1]) {
     const restarted = new PresencePin({ store: records });
-    await assert.rejects(restarted.verify(pin("73519847")), (error: unknown) =>
-      code("pin-required")(error) && (error as Error).message.includes(`${left} tries`));
+    await assert.rejects(
+      restarted.verify(pin("73519847")),
+      (error: unknown) => code("pin-required")(error) && (error as Error).message.includes(`${left} tries`),
+    );
     assert.equal(await restarted.tries(), left);
   }
   await assert.rejects(new PresencePin({ store: records }).verify(pin("7351")), code("pin-blocked"));
@@ -99,7 +101,10 @@ test("[SEC_CF-AUTH-006] a try is taken before the PIN is compared: a store that 
         get: (...call) => step(() => records.get(...call)),
         put: (...call) => step(() => records.put(...call)),
       };
-      const wrong = await new PresencePin({ store: cut }).verify(pin("0000")).then(() => "open", (e: Error) => e.message);
+      const wrong = await new PresencePin({ store: cut }).verify(pin("0000")).then(
+        () => "open",
+        (e: Error) => e.message,
+      );
       assert.notEqual(wrong, "open");
       const told = wrong.startsWith("a wrong PIN");
       assert.ok(await new PresencePin({ store: records }).tries() === (told || (at === 1 && effect) ? 2 : 3));
@@ -223,10 +228,12 @@ test("locking while the user is asked, or while a key is made, gives no key out 
   let answer: ((yes: boolean) => void) | undefined;
   const inner = await module();
   let slow: Promise<void> = Promise.resolve();
+  let derived = 0;
   const slowed: IdentityModule = {
     provisioned: {
       identities: inner.provisioned!.identities,
       async derive(...call) {
+        derived++;
         await slow;
         return await inner.provisioned!.derive(...call);
       },
@@ -246,6 +253,7 @@ test("locking while the user is asked, or while a key is made, gives no key out 
   await guarded.unlock(pin("73519846"));
   answer!(true);
   await assert.rejects(asked, code("pin-required"));
+  assert.equal(derived, 0);
   let go = () => {};
   slow = new Promise((resolve) => go = resolve);
   const making = guarded.provisioned!.derive(NAME, LABEL);
@@ -255,6 +263,17 @@ test("locking while the user is asked, or while a key is made, gives no key out 
   guarded.lock();
   go();
   await assert.rejects(making, code("pin-required"));
+  const opening = guarded.unlock(pin("73519846"));
+  guarded.lock();
+  await opening;
+  assert.ok(guarded.locked);
+  await guarded.unlock(pin("73519846"));
+  answer = undefined;
+  const again = guarded.provisioned!.derive(NAME, LABEL);
+  await clock.settle();
+  assert.ok(answer, "the consent of before the lock counts no more");
+  (answer as (yes: boolean) => void)(true);
+  await again;
 });
 
 test("a gate that asks for nothing, a PIN that is none and a disposed module are refused", async () => {

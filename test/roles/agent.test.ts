@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fetch } from "../../lib/platform.ts";
+import { createAgent } from "../../lib/roles/mod.ts";
 import { BSF, createWorld, METER, passing, type World } from "./world.ts";
 
 const POST = (body: string) => new Request(`http://${METER}/readings`, { method: "POST", body });
@@ -105,4 +106,22 @@ test("an agent that is disposed ends its bootstrapping and refuses what comes af
   await assert.rejects(fetching, { code: "state" });
   await assert.rejects(agent.associate(METER), { code: "state" });
   await assert.rejects(agent.fetch(POST("hello")), { code: "state" });
+});
+
+test("an agent asks the Key Manager that follows from its SIM, when nothing else is said", async () => {
+  await using world = await createWorld();
+  const { platform, identity, clock } = world;
+  await using agent = createAgent({ ...platform, identity });
+  const association = await passing(clock, agent.associate(METER));
+  assert.equal(association.expired, false);
+  assert.equal(runs(world), 1);
+});
+
+test("an agent without AKA, or with nobody to ask, is misuse", async () => {
+  await using world = await createWorld();
+  const { platform, identity } = world;
+  const { aka } = identity;
+  const dispose = () => Promise.resolve();
+  assert.throws(() => createAgent({ ...platform, identity: { [Symbol.asyncDispose]: dispose } }), TypeError);
+  assert.throws(() => createAgent({ ...platform, identity: { aka: aka!, [Symbol.asyncDispose]: dispose } }), TypeError);
 });

@@ -1,5 +1,5 @@
 /**
- * `npm run soak:files [COUNT]`: kills a process that changes an identity file, a thousand times unless told otherwise, at
+ * `node test/soak/files.ts [COUNT]`: kills a process that changes an identity file, a thousand times unless told otherwise, at
  * moments spread over the length of a change.
  *
  * @module

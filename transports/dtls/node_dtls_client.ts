@@ -71,7 +71,11 @@ async function connect(
     timeout: handshakeSeconds * 1000 + 1000,
     ciphers: [suite as keyof NodeDtls.Options["ciphers"] & never],
   });
-  const channel = new NodeDtlsChannel(socket, association, inbox, { carrier: "dtls", suite: id, strength: strengthOf(id) });
+  const channel = new NodeDtlsChannel(socket, association, inbox, {
+    carrier: "dtls",
+    suite: id,
+    strength: strengthOf(id),
+  });
   try {
     await unlessAborted(channel.connected, limit.signal);
     checkSuite(socket, id);
@@ -106,9 +110,13 @@ function strengthOf(suite: number): Binding["strength"] {
 
 /** It takes whatever the server chose, offered or not, so its private state is asked. */
 function checkSuite(socket: object, id: number): void {
-  const { recordLayer } = socket as { recordLayer?: { epochs?: { connectionState?: { cipherSuite?: { id?: number } } }[] } };
+  const { recordLayer } = socket as {
+    recordLayer?: { epochs?: { connectionState?: { cipherSuite?: { id?: number } } }[] };
+  };
   const chosen = recordLayer?.epochs?.[1]?.connectionState?.cipherSuite?.id;
-  if (chosen !== id) throw new SeccfError("downgrade", "a cipher suite that was not offered", { clause: "RFC 5246 7.4.1.3" });
+  if (chosen !== id) {
+    throw new SeccfError("downgrade", "a cipher suite that was not offered", { clause: "RFC 5246 7.4.1.3" });
+  }
 }
 
 class NodeDtlsChannel implements DatagramChannel {
@@ -209,7 +217,9 @@ class NodeDtlsChannel implements DatagramChannel {
 function failure(error: Error): SeccfError {
   const cause = { cause: error };
   if (/timed out/.test(error.message)) return new SeccfError("timeout", "node-dtls-client gave up", cause);
-  if (/fatal alert|verify|decrypt/i.test(error.message)) return new SeccfError("auth-failed", "the peer refused", cause);
+  if (/fatal alert|verify|decrypt/i.test(error.message)) {
+    return new SeccfError("auth-failed", "the peer refused", cause);
+  }
   return new SeccfError("closed", "node-dtls-client failed", cause);
 }
 

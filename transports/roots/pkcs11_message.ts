@@ -17,8 +17,20 @@ export interface Call {
   readonly response: string;
 }
 
+type CallName =
+  | "initialize"
+  | "getSlotList"
+  | "getTokenInfo"
+  | "openSession"
+  | "login"
+  | "findObjectsInit"
+  | "findObjects"
+  | "findObjectsFinal"
+  | "signInit"
+  | "sign";
+
 /** The calls that are made, with p11-kit's numbers and signatures. */
-export const CALLS = {
+export const CALLS: Readonly<Record<CallName, Call>> = {
   initialize: { name: "C_Initialize", id: 1, request: "ayyay", response: "" },
   getSlotList: { name: "C_GetSlotList", id: 4, request: "yfu", response: "au" },
   getTokenInfo: { name: "C_GetTokenInfo", id: 6, request: "u", response: "ssssuuuuuuuuuuuvvs" },
@@ -29,7 +41,7 @@ export const CALLS = {
   findObjectsFinal: { name: "C_FindObjectsFinal", id: 28, request: "u", response: "" },
   signInit: { name: "C_SignInit", id: 42, request: "uMu", response: "" },
   sign: { name: "C_Sign", id: 43, request: "uayfy", response: "ay" },
-} as const satisfies Readonly<Record<string, Call>>;
+};
 
 /** What {@link CALLS}' initialize says first. */
 export const HANDSHAKE: Uint8Array = toUtf8("PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1");

@@ -71,7 +71,9 @@ export class UdpSocket implements DatagramSocket {
     this.#arrived.end();
     this.#arrived.drain();
     // The last word, a close_notify mostly, is on its way in the turns that the runtime takes for it.
-    for (let turn = 0; this.#leaving > 0 && turn < 8; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let turn = 0; this.#leaving > 0 && turn < 8; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
     await new Promise<void>((resolve) => {
       try {
         this.#socket.close(resolve);

@@ -34,7 +34,7 @@ export const ANSWER_LENGTH = {
   endTransaction: 12,
   transmit: 32,
   /** A table of fixed size, {@link MOST_READERS} of {@link READER_LENGTH} bytes. */
-  readers: 16 * 184,
+  readers: 2944,
   stateChange: 8,
 } as const;
 
