@@ -10,7 +10,9 @@ const REGISTRIES = /https?:\/\/[^\s/"']*(?:registry|npmjs|jsr\.io|yarnpkg|artifa
 export function tarballFaults(manifest: Manifest, files: ReadonlyMap<string, string>): string[] {
   const faults: string[] = [];
   for (const [path, text] of files) {
-    if (!/^(?:package\.json|README\.md|LICENSE|dist\/.+\.(?:js|d\.ts))$/.test(path)) {
+    if (
+      !/^(?:package\.json|(?:README|SECURITY|CHANGELOG|CONFORMANCE)\.md|LICENSE|dist\/.+\.(?:js|d\.ts))$/.test(path)
+    ) {
       faults.push(`${path} does not belong`);
     }
     const place = PLACES.exec(text);
