@@ -19,6 +19,7 @@ import type { Wire } from "./wire.ts";
  * nothing; else it resolves at once, since nobody tells when a datagram has left.
  */
 export interface DatagramChannel extends SecureChannel {
+  /** No datagram is split, and no two are joined: what comes is what one `send` gave. */
   readonly boundaries: "kept";
   /** Messages that came and were dropped, because nobody took those before them. */
   readonly dropped: number;

@@ -10,7 +10,7 @@ import type { Clock } from "../clock.ts";
 import { SeccfError } from "../error.ts";
 import type { KeySource } from "../association/ports.ts";
 
-/** What {@link LookupBudget} takes. */
+/** How many key lookups strangers may cause; each limit has a default. */
 export interface LookupLimits {
   /** Lookups in each 10 s that led to no channel, or not yet, for all together. Default 10,000. */
   readonly maxLookups?: number;

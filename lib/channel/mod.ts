@@ -13,5 +13,6 @@ export { acceptDatagrams, type DatagramAcceptorLimits, type DatagramAcceptorOpti
 export { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
 export { hostOf } from "./host.ts";
 export { Inbox } from "./inbox.ts";
+export type { LookupLimits } from "./lookup_budget.ts";
 export { dnsName, suiteNumbers } from "./names.ts";
 export { Queue } from "./queue.ts";

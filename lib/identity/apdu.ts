@@ -10,8 +10,11 @@ import type { ApduChannel } from "./ports.ts";
 export interface Command {
   /** Default 0. */
   readonly cla?: number;
+  /** Which command, such as A4 for SELECT and 88 for AUTHENTICATE (TS 102 221 10.1.2). */
   readonly ins: number;
+  /** The first parameter, by INS: for SELECT, how the file is named (TS 102 221 11.1.1.2). */
   readonly p1: number;
+  /** The second parameter, by INS: for SELECT, what the card is to answer (TS 102 221 11.1.1.2). */
   readonly p2: number;
   /** At most 255 bytes. */
   readonly data?: Uint8Array;
@@ -21,6 +24,7 @@ export interface Command {
 
 /** What a card answered. */
 export interface Answer {
+  /** At most 256 bytes from one command; more where {@link exchange} put several answers together. */
   readonly data: Uint8Array;
   /** SW1 SW2 as one number. */
   readonly sw: number;

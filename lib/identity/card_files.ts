@@ -8,14 +8,19 @@ export type Access = "always" | "pin" | "never";
 
 /** The record of EF_ARR that tells who may touch a file; told to who asks, while {@link Access} is what is kept to. */
 export interface RuleReference {
+  /** Identifier of the EF_ARR, two bytes as one number, and the record in it, from 1; told in tag 8B of what SELECT answers. */
   readonly rule?: { readonly fid: number; readonly record: number };
 }
 
 /** A sequence of bytes. */
 export interface TransparentFile extends RuleReference {
+  /** The file has no records: 41 in the descriptor that SELECT answers. */
   readonly kind: "transparent";
+  /** The file's identifier, two bytes as one number, such as 0x6fd6. */
   readonly fid: number;
+  /** When READ BINARY gives the bytes out. */
   readonly read: Access;
+  /** When UPDATE BINARY takes new bytes. */
   readonly update: Access;
   /** Of fixed length; written in place. */
   readonly content: Uint8Array;
@@ -23,9 +28,13 @@ export interface TransparentFile extends RuleReference {
 
 /** Records of one length, numbered from 1. */
 export interface RecordFile extends RuleReference {
+  /** Linear fixed: 42 in the descriptor that SELECT answers. */
   readonly kind: "records";
+  /** The file's identifier, two bytes as one number, such as 0x6fda. */
   readonly fid: number;
+  /** When READ RECORD gives a record out. */
   readonly read: Access;
+  /** When UPDATE RECORD takes a new one. */
   readonly update: Access;
   /** Written in place. */
   readonly records: readonly Uint8Array[];
@@ -36,10 +45,13 @@ export type ElementaryFile = TransparentFile | RecordFile;
 
 /** The master file, or an application's. */
 export interface Directory {
+  /** It holds files and no bytes of its own: 78 in the descriptor that SELECT answers. */
   readonly kind: "directory";
+  /** The identifier, two bytes as one number: 3F00 of the master file, 7FFF of an application. */
   readonly fid: number;
   /** 5 to 16 bytes, of an application. */
   readonly aid?: Uint8Array;
+  /** What lies directly beneath; there are no further directories. */
   readonly files: readonly ElementaryFile[];
 }
 

@@ -102,6 +102,7 @@ export class CardStore implements Disposable {
     });
   }
 
+  /** Wipes this object's copy of the key. What the device and the card keep stays. */
   [Symbol.dispose](): void {
     this.#form[Symbol.dispose]();
   }

@@ -73,6 +73,7 @@ export class CardObjectForm implements Disposable {
     }
   }
 
+  /** Wipes the copy of the key that the constructor made. */
   [Symbol.dispose](): void {
     this.#hmac[Symbol.dispose]();
   }

@@ -24,6 +24,7 @@ export interface CardSummary {
     readonly impus?: readonly string[];
     readonly domain?: string;
   };
+  /** Why no subscriber was read: `pin-required`, `pin-blocked` or `identity-unavailable`. */
   readonly refused?: SeccfError;
 }
 

@@ -32,8 +32,11 @@ import { deriveProvisioned } from "./provisioned.ts";
 
 /** Where an identity file is, and what it needs. */
 export interface FilePlace {
+  /** As `fileSystem` understands it. A change puts a new file in its place. */
   readonly path: string;
+  /** Reads, locks and replaces the file, such as `nodeFileSystem` of `seccf/file`. */
   readonly fileSystem: FileSystem;
+  /** Makes the salt of a passphrase and the 32 bytes that keep two writings from having one key. */
   readonly random: Random;
   /**
    * A number outside of the file, by which an old copy that was put back is found. Without it an old copy opens, and a
@@ -44,6 +47,7 @@ export interface FilePlace {
 
 /** What {@link openIdentityFile} takes. */
 export interface OpenFileOptions extends FilePlace, Wait {
+  /** What the file opens with, for the caller to wipe. Anything else is `auth-failed`, the other kind of secret too. */
   readonly unlock: Unlock;
 }
 
@@ -53,6 +57,7 @@ export interface CreateFileOptions extends FilePlace, Wait {
   readonly unlock: Unlock | FileKey;
   /** The price of a passphrase. Default {@link DEFAULT_COST}. */
   readonly cost?: ScryptCost;
+  /** What is in the file from the start, copied. Default none. RangeError for what no module could work with, `state` for a name or an identity taken twice. */
   readonly entries?: readonly FileEntry[];
 }
 

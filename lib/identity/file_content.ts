@@ -19,18 +19,23 @@ import type { SoftUsimState } from "./soft_usim.ts";
 
 /** A subscriber: the credentials of a soft USIM, and what it keeps without power. */
 export interface SubscriberEntry {
+  /** A soft USIM is made of it; the other kinds are keys that a peer or the device itself knows. */
   readonly kind: "subscriber";
   /** At most 200 bytes. */
   readonly name: string;
+  /** K, and OPc or TOPc. The file keeps a copy; those of an entry that is being looked at are wiped afterwards. */
   readonly credentials: AkaCredentials;
   /** 6 to 15 digits. */
   readonly imsi: string;
+  /** How many digits of the IMSI are the mobile network code: the home network's domain is made of them. */
   readonly mncLength: MncLength;
   /** Where it is not made of the IMSI. */
   readonly impi?: string;
   /** Where its name is not made of the IMSI. */
   readonly keyManager?: string;
+  /** How SQN divides, as the operator's authentication centre divides it. Default that of {@link SequenceProfile}. */
   readonly sequence?: SequenceProfile;
+  /** What the soft USIM stored at its last change; absent before the first, and sequence numbers then start anew. */
   readonly state?: SoftUsimState;
   /** Whoever opened the subscriber last, 8 random bytes: only he writes its state. */
   readonly holder?: Uint8Array;
@@ -38,16 +43,21 @@ export interface SubscriberEntry {
 
 /** A key that a peer knows by identity. */
 export interface ProvisionedEntry {
+  /** A peer knows it by the identity in `rotation`; `name` is the file's own. */
   readonly kind: "provisioned";
+  /** 1 to 200 bytes of UTF-8 without control characters, and no other entry's. */
   readonly name: string;
+  /** The key, and the one that may be about to replace it. Identities of 1 to 128 bytes, keys of 16 to 64. */
   readonly rotation: Rotation<ProvisionedKey>;
 }
 
 /** A key for the device itself: what wraps its snapshots, for one. */
 export interface KeyEntry {
+  /** Found by its name alone, for `derive`; no peer's identity leads to it. */
   readonly kind: "key";
+  /** 1 to 200 bytes of UTF-8 without control characters, and no other entry's. */
   readonly name: string;
-  /** 16 bytes or more. */
+  /** 16 to 64 bytes. */
   readonly key: SecretBytes;
 }
 

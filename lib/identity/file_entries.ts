@@ -23,6 +23,7 @@ export class FileEntries implements Disposable {
   readonly #secrets = new Set<SecretBytes>();
   #changed = false;
 
+  /** Takes `entries` over, uncopied: disposing wipes their secrets. Throws `malformed` for a name that comes twice. */
   constructor(entries: readonly FileEntry[]) {
     for (const entry of entries) this.#hold(entry);
   }
@@ -89,6 +90,7 @@ export class FileEntries implements Disposable {
     this.#changed = true;
   }
 
+  /** Wipes every secret that was ever held, those of replaced and removed entries too. */
   [Symbol.dispose](): void {
     for (const secret of this.#secrets) secret[Symbol.dispose]();
     this.#entries.clear();

@@ -62,9 +62,11 @@ export const MOST_FILE_BYTES: number = 32 * 2 ** 20;
 
 /** The key that a passphrase or wrapping key makes, and how: good for every file with the same opening. */
 export class FileKey implements Disposable {
+  /** Wrapping key or passphrase, and for the latter its salt and cost: what a file's header says of how it opens. */
   readonly opening: Opening;
   readonly #key: SecretBytes;
 
+  /** Takes `key` over, which disposing wipes; nothing checks that it was made as `opening` says. */
   constructor(opening: Opening, key: SecretBytes) {
     this.opening = opening;
     this.#key = key;
@@ -81,6 +83,7 @@ export class FileKey implements Disposable {
     return hkdfExpand("sha-256", prk, toUtf8(`${MAGIC} content`), 32);
   }
 
+  /** Wipes the key: no file is sealed or opened with this object any more. */
   [Symbol.dispose](): void {
     this.#key[Symbol.dispose]();
   }

@@ -33,6 +33,7 @@ export type FileIdentityOptions = Wait & GbaMode & {
 export interface KeyOffer {
   /** The server's count. */
   readonly attempt: number;
+  /** The new key's name at both sides, 1 to 128 bytes; `state` if another key in the file has it. */
   readonly identity: Uint8Array;
   /** 16 to 64 bytes. Stays the caller's. */
   readonly key: SecretBytes;

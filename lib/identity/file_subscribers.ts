@@ -8,6 +8,7 @@ import type { FileEntries } from "./file_entries.ts";
 
 /** Subscribers in memory, for `createAuthenticationCentre`. Disposing wipes them. */
 export interface FoundSubscribers extends Disposable {
+  /** How many the file had when it was read; disposing does not change it. */
   readonly size: number;
   /** The subscriber of an IMPI. */
   find(impi: string): Subscriber | undefined;

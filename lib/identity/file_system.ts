@@ -14,6 +14,7 @@ export interface FileFacts {
 
 /** A regular file's bytes, with the facts of the very file that was read. */
 export interface FileRead {
+  /** Where there are bytes, those of the open file: its path may by then name another. */
   readonly facts: FileFacts;
   /** Empty where `facts` say that it is no regular file, or is larger than asked for. */
   readonly bytes: Uint8Array;
@@ -21,9 +22,11 @@ export interface FileRead {
 
 /** A file being written. */
 export interface NewFile {
+  /** Resolves when the system has taken all of `bytes`, which the loss of power may still undo. */
   write(bytes: Uint8Array): Promise<void>;
   /** Resolves when what was written would survive the loss of power. */
   sync(): Promise<void>;
+  /** Gives the system's handle back, also of a file that was not written to its end. */
   close(): Promise<void>;
 }
 

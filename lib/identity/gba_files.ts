@@ -44,7 +44,9 @@ export function decodeBootstrap(file: Uint8Array): BootstrapParameters | undefin
 
 /** One record of EF_GBANL. */
 export interface NafRecord {
+  /** FQDN and the 5 bytes of the Ua security protocol identifier (TS 33.220 3.1); tag 80 in the record. */
   readonly nafId: Uint8Array;
+  /** UTF-8: of the bootstrapping that this NAF's keys come from; tag 81 in the record. */
   readonly btid: Uint8Array;
 }
 

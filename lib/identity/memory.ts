@@ -19,7 +19,9 @@ export type MemoryAka = GbaMode & {
 
 /** What {@link memoryIdentity} takes: either capability, or both. */
 export interface MemoryIdentityOptions {
+  /** Makes a soft USIM. Absent: the module has neither `aka` nor `keyManager`. */
   readonly aka?: MemoryAka;
+  /** Copied, the secrets too. An identity named twice is a RangeError. */
   readonly provisioned?: readonly ProvisionedKey[];
 }
 

@@ -22,7 +22,8 @@ export type { FileEntry, FileFact, KeyEntry, ProvisionedEntry, SubscriberEntry }
 export { subscriberImpi } from "./file_content.ts";
 export { type MonotonicCounter, storedCounter } from "./file_counter.ts";
 export { FileEntries } from "./file_entries.ts";
-export { DEFAULT_COST, FileKey, newFileKey, type Unlock } from "./file_format.ts";
+export type { ScryptCost } from "../crypto/mod.ts";
+export { DEFAULT_COST, FileKey, newFileKey, type Opening, type Unlock } from "./file_format.ts";
 export { type FileIdentity, type FileIdentityOptions, identityOfFile, type KeyOffer } from "./file_identity.ts";
 export { type ImportOptions, importSubscribers } from "./file_import.ts";
 export { type FoundSubscribers, subscribersOfFile } from "./file_subscribers.ts";

@@ -36,7 +36,9 @@ export type ObjectPlace =
 
 /** What EF(DODF) says of one object. */
 export interface DataObject {
+  /** For people, at most 255 bytes of UTF-8; `undefined` where the card gives none. */
   readonly label: string | undefined;
+  /** The application that the object belongs to, at most 255 bytes of UTF-8; `undefined` where the card names none. */
   readonly applicationName: string | undefined;
   /** Of the kind of the object: its own, or the application's that it belongs to. */
   readonly oid: string | undefined;
@@ -44,6 +46,7 @@ export interface DataObject {
   readonly private: boolean;
   /** The one who holds the PIN may change it: nobody's authority stands behind such an object. */
   readonly modifiable: boolean;
+  /** A file or a part of one, the content itself, or a place that is not read. */
   readonly place: ObjectPlace;
 }
 
@@ -51,6 +54,7 @@ export interface DataObject {
 export interface ObjectDirectory {
   /** The one to prefer first. */
   readonly files: readonly Uint8Array[];
+  /** Listed by EF(ODF) without an EF(DODF): who may change EF(ODF) may change them. */
   readonly objects: readonly DataObject[];
 }
 

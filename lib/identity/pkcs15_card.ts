@@ -19,6 +19,7 @@ import { UsimCard } from "./usim_card.ts";
 
 /** An object and its content. */
 export interface FoundObject {
+  /** What the directory says of it: label, kind, flags and place. */
   readonly object: DataObject;
   /** The file's bytes, its filling included. */
   readonly content: Uint8Array;

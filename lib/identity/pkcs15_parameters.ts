@@ -37,8 +37,11 @@ export interface CardBinding {
 
 /** One object that a card brought. */
 export interface CardParameter {
+  /** Of the object's kind, dotted: one of those that were asked for. */
   readonly oid: string;
+  /** As the card's directory has it, and not covered by a function's authority; `undefined` where there is none. */
   readonly label: string | undefined;
+  /** The bytes to apply: the object's own under `"issuer"`, else what the function gave. */
   readonly content: Uint8Array;
 }
 
@@ -54,6 +57,7 @@ export type CardAuthority =
 
 /** What {@link CardParameters} takes. */
 export interface CardParametersOptions extends Omit<SubscriberOptions, "signal"> {
+  /** Asked for a fresh channel at each look at the card, which is disposed when the look is over. */
   readonly slot: CardSlot;
   /** Remembers, over a restart, whose parameters are applied. */
   readonly store: RecordStore;
@@ -63,6 +67,7 @@ export interface CardParametersOptions extends Omit<SubscriberOptions, "signal">
   readonly device: Uint8Array;
   /** Default OMA DM bootstrap data. */
   readonly oids?: readonly string[];
+  /** Who must stand behind each object. One that is refused refuses all that the card brought. */
   readonly authority: CardAuthority;
   /**
    * Puts these in the place of all that an earlier call applied; none: removes them. After a crash it is called again, also with
@@ -82,6 +87,7 @@ export class CardParameters implements AsyncDisposable {
   #last: Promise<void> = Promise.resolve();
   #watch: Promise<void> | undefined;
 
+  /** Touches neither the slot nor the store: `start` and `settle` do. */
   constructor(options: CardParametersOptions) {
     this.#options = options;
     this.#key = options.key ?? "card-parameters";
@@ -102,6 +108,7 @@ export class CardParameters implements AsyncDisposable {
     return mine;
   }
 
+  /** Ends the watch, and resolves when a look at the card that is under way is over. What is applied stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new SeccfError("closed", "the watch over the card was ended"));
     await this.#watch;

@@ -28,6 +28,7 @@ export interface PresencePinOptions {
 
 /** What {@link PresencePin.set} takes. */
 export interface SetPinOptions extends Wait {
+  /** Makes the 16 bytes of salt of this PIN. */
   readonly random: Random;
   /** How many wrong tries block it, 1 to 255. Default 3. */
   readonly tries?: number;
@@ -40,6 +41,7 @@ export class PresencePin {
   readonly #options: PresencePinOptions;
   readonly #key: string;
 
+  /** Neither reads the store nor writes to it: a PIN that is there stays as it is. */
   constructor(options: PresencePinOptions) {
     this.#options = options;
     this.#key = options.key ?? "presence-pin";

@@ -9,6 +9,7 @@ import type { ProvisionedModule } from "./ports.ts";
 export interface ProvisionedKey {
   /** The name that both sides know the key by. */
   readonly identity: Uint8Array;
+  /** What {@link deriveProvisioned} keys its HMAC-SHA-256 with. An identity file takes 16 to 64 bytes. */
   readonly key: SecretBytes;
 }
 

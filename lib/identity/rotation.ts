@@ -19,7 +19,9 @@ import { SeccfError } from "../error.ts";
 export interface Rotation<V> {
   /** Of the last attempt at this end, 0 before the first. Never used twice. */
   readonly attempt: number;
+  /** The key in use; while an attempt is under way, the old one. */
   readonly current: V;
+  /** Server: offered, and accepted beside `current`. Device: installed, and tried first. Absent while no attempt is under way. */
   readonly next?: V;
   /** Device: when to give the attempt up, milliseconds since 1970. */
   readonly until?: number;

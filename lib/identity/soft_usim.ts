@@ -62,6 +62,7 @@ export interface SoftUsimOptions {
   readonly isim?: IsimProfile;
   /** Files besides, such as a PKCS#15 application. Written in place: the caller stores their bytes in `save`. */
   readonly files?: FurtherFiles;
+  /** How SQN divides and which is accepted. Default: 5 bits of IND, delta 2^28, no limit of age. */
   readonly sequence?: SequenceProfile;
   /** The rules of GBA_U. Default {@link gbaUFromMemory}. */
   readonly gbaUProfile?: GbaUProfile;
@@ -77,6 +78,7 @@ export interface SoftUsimOptions {
 export interface SoftUsim extends AsyncDisposable {
   /** Resets the card (PIN to be verified, master file selected) and gives the channel to it; an earlier one is `closed`. */
   connect(): ApduChannel;
+  /** A copy of what the card keeps without power, as the next `save` would be given it. */
   readonly state: SoftUsimState;
   /** Answer to reset (ISO 7816-3), of the protocol that the card speaks. */
   readonly atr: Uint8Array;

@@ -5,7 +5,9 @@ import { SeccfError } from "../error.ts";
 
 /** One object; the value shares the bytes it was read from. */
 export interface Tlv {
+  /** One octet; never 00 or FF, which {@link readTlvs} takes for padding. */
   readonly tag: number;
+  /** At most 65535 bytes. */
   readonly value: Uint8Array;
 }
 

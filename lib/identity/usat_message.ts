@@ -40,6 +40,7 @@ export interface ProactiveCommand {
   readonly number: number;
   /** See {@link PROACTIVE}. */
   readonly type: number;
+  /** An octet that `type` gives its meaning: for REFRESH, one of {@link REFRESH} (TS 102 223 8.6). */
   readonly qualifier: number;
   /** The device that it is for: 82 the terminal, 83 the network. */
   readonly destination: number;
@@ -53,6 +54,7 @@ export interface ProactiveCommand {
 export interface ToolkitResult {
   /** See {@link TOOLKIT_RESULT}. */
   readonly general: number;
+  /** Additional information behind the general result, such as the octet behind `unable` (TS 102 223 8.12). Default none. */
   readonly additional?: Uint8Array;
   /** Data objects that the command asked for. */
   readonly objects?: Uint8Array;

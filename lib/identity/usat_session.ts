@@ -106,6 +106,7 @@ export class UsatSession implements ApduChannel {
     }
   }
 
+  /** Disposes the channel that the constructor was given. A command that waits is not fetched any more. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.#channel[Symbol.asyncDispose]());
   }

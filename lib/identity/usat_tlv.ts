@@ -9,6 +9,7 @@ export interface ToolkitObject {
   readonly tag: number;
   /** Whether a command must be refused by who does not know this object. */
   readonly required: boolean;
+  /** At most 65535 bytes. */
   readonly value: Uint8Array;
 }
 

@@ -30,6 +30,7 @@ export type UsimOptions = SubscriberOptions & GbaMode;
 
 /** A card's subscriber. */
 export interface CardIdentity extends IdentityModule {
+  /** AUTHENTICATE of the application (TS 31.102 7.1), one operation at a time; always there, unlike with other modules. */
   readonly aka: AkaModule;
   /** Whose keys answer. */
   readonly application: ApplicationKind;

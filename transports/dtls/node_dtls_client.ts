@@ -19,6 +19,7 @@ import type { Platform, Wait } from "../../lib/platform.ts";
 
 /** What {@link nodeDtlsClient} takes. */
 export interface NodeDtlsClientOptions extends ChannelLimits {
+  /** The server's, 1 to 65535; RangeError for any other. */
   readonly port: number;
   /** Default: the association's server name. */
   readonly host?: string;

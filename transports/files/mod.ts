@@ -31,6 +31,7 @@ export {
   type KeyOffer,
   type MonotonicCounter,
   newFileKey,
+  type ScryptCost,
   storedCounter,
   type Unlock,
 } from "../../lib/identity/mod.ts";

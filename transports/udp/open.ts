@@ -11,6 +11,7 @@ import { UdpSocket } from "./socket.ts";
 
 /** A socket for one peer. */
 export interface ConnectedDatagrams {
+  /** For this peer alone; the caller's to dispose. */
   readonly socket: DatagramSocket;
   /** The peer, as the socket calls it in `from`: `host:port` with its address. */
   readonly remote: string;

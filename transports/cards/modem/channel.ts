@@ -26,6 +26,7 @@ export interface ModemChannelOptions extends ModemQuirks {
 
 /** A modem's channel, and which one it became. */
 export interface ModemChannel extends ApduChannel {
+  /** `"logical"`: a channel of its own, by AT+CGLA. `"basic"`: AT+CSIM, on the channel that the modem's own software uses. */
   readonly access: "logical" | "basic";
 }
 

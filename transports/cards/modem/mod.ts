@@ -10,11 +10,11 @@ import { type CardIdentity, reopeningIdentity, type UsimOptions } from "../../..
 import type { ByteStream } from "../../../lib/link.ts";
 import type { Wait } from "../../../lib/platform.ts";
 import { webPlatform } from "../../../web_platform.ts";
-import { type ModemChannel, type ModemChannelOptions, openModemChannel } from "./channel.ts";
+import { type ModemChannel, type ModemChannelOptions, type ModemQuirks, openModemChannel } from "./channel.ts";
 import { Dialogue } from "./dialogue.ts";
 import { openSerial } from "./serial.ts";
 
-export type { ModemChannel, ModemChannelOptions };
+export type { ModemChannel, ModemChannelOptions, ModemQuirks };
 
 /** What {@link modem} takes. */
 export type ModemOptions =

@@ -29,6 +29,7 @@ export type Share =
 
 /** A card's channel, and what speaks on it. */
 export interface PcscChannel extends ApduChannel {
+  /** With `"T=0"`, data that answers data waits for GET RESPONSE; with `"T=1"` it comes at once. */
   readonly protocol: "T=0" | "T=1";
 }
 

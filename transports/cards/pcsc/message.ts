@@ -40,9 +40,11 @@ export const ANSWER_LENGTH = {
 
 /** A reader as pcscd describes it. */
 export interface ReaderState {
+  /** 1 to 127 bytes of UTF-8, by which pcscd tells readers apart. */
   readonly name: string;
   /** Cards put in and taken out so far. */
   readonly events: number;
+  /** Whether a card is in it, powered or not. */
   readonly present: boolean;
   /** Whether some program uses the card, alone or with others. */
   readonly use: "none" | "shared" | "exclusive";
