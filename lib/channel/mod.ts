@@ -16,3 +16,4 @@ export { Inbox } from "./inbox.ts";
 export type { LookupLimits } from "./lookup_budget.ts";
 export { dnsName, suiteNumbers } from "./names.ts";
 export { Queue } from "./queue.ts";
+export { type PskOptions, type PskPolicy, pskPolicy } from "./psk_options.ts";

@@ -2,14 +2,14 @@ import type { Carrier, KeySource, Listener, SecurityAssociation } from "../../li
 import { toUtf8 } from "../../lib/bytes/mod.ts";
 import {
   acceptDatagrams,
-  type ChannelLimits,
   connectDatagrams,
   type DatagramAcceptorLimits,
   type DatagramChannel,
   dnsName,
   hostOf,
-  type Refusal,
-  suiteNumbers,
+  type PskOptions,
+  type PskPolicy,
+  pskPolicy,
 } from "../../lib/channel/mod.ts";
 import { deadline } from "../../lib/deadline.ts";
 import { SeccfError } from "../../lib/error.ts";
@@ -28,20 +28,7 @@ export interface DatagramDialer {
 }
 
 /** What {@link dtls} takes. */
-export interface DtlsCarrierOptions extends ChannelLimits, DatagramAcceptorLimits {
-  /** 0 when listening: one that is free. */
-  readonly port: number;
-  /** Connecting: default the association's server name. Listening: default every address of this machine. */
-  readonly host?: string;
-  /**
-   * Cipher suites by IANA name, best first. Default: all that are not legacy. A legacy one (CBC) takes part only when
-   * it is named here. None has a certificate, so PSK never falls back to one.
-   */
-  readonly suites?: readonly string[];
-  /** What a server says about the identities it knows, UTF-8, at most 128 bytes. Default `3GPP-bootstrapping` (TS 24.109 F.3); "" for none. */
-  readonly hint?: string;
-  /** What a client asks for in server_name. Default: the association's server name, if it is a DNS name; "" for none. */
-  readonly serverName?: string;
+export interface DtlsCarrierOptions extends PskOptions, DatagramAcceptorLimits {
   /**
    * Connection IDs (RFC 9146), by which a server knows a peer again behind a new address. Listening: the bytes of those
    * it gives out, 0 or 4 to 255, default 8. Connecting: 0 asks for the server's and gives none, the default; more are
@@ -54,18 +41,8 @@ export interface DtlsCarrierOptions extends ChannelLimits, DatagramAcceptorLimit
   readonly mtu?: number;
   /** Until a flight that nobody answers is said again the first time; each time twice as long, up to 60. Default 1. */
   readonly retransmitSeconds?: number;
-  /** Server: the identities this end shows as a client; who presents one is refused as unknown, locally as `reflected`. */
-  readonly ownIdentities?: readonly Uint8Array[];
-  /** Take CBC without encrypt-then-MAC (RFC 7366) from a peer that lacks it. Default false. */
-  readonly macThenEncrypt?: boolean;
-  /** Refuse a peer without extended master secret (RFC 7627). Default true. */
-  readonly requireExtendedMasterSecret?: boolean;
-  /** Debugging only: gets every session's master secret, a line in NSS form. Whoever has it reads everything. */
-  readonly keyLog?: (line: string) => void;
   /** Default: UDP. */
   readonly over?: DatagramDialer;
-  /** Hears of every client that a listener refused: for the audit record. */
-  readonly onRefused?: (refusal: Refusal) => void;
 }
 
 /**
@@ -81,14 +58,13 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
   readonly name = "dtls";
   readonly #options: DtlsCarrierOptions;
   readonly #over: DatagramDialer;
-  readonly #suites: readonly number[] | undefined;
+  readonly #policy: PskPolicy;
 
   constructor(options: DtlsCarrierOptions) {
-    const { port, suites, over = { connect: connectUdp, bind: bindUdp } } = options;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError("a port is 0 to 65535");
+    const { over = { connect: connectUdp, bind: bindUdp } } = options;
     this.#options = options;
     this.#over = over;
-    this.#suites = suites && suiteNumbers(suites);
+    this.#policy = pskPolicy(options);
   }
 
   async connect(
@@ -160,15 +136,11 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
   /** What both roles are told. */
   #common() {
     const { handshakeSeconds = 30, mtu, retransmitSeconds } = this.#options;
-    const { macThenEncrypt, requireExtendedMasterSecret, keyLog } = this.#options;
     return {
+      ...this.#policy,
       handshakeSeconds,
-      ...(this.#suites && { suites: this.#suites }),
       ...(mtu !== undefined && { mtu }),
       ...(retransmitSeconds !== undefined && { retransmitSeconds }),
-      ...(macThenEncrypt !== undefined && { macThenEncrypt }),
-      ...(requireExtendedMasterSecret !== undefined && { requireExtendedMasterSecret }),
-      ...(keyLog && { keyLog }),
     };
   }
 }

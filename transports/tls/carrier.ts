@@ -3,11 +3,11 @@ import { toUtf8 } from "../../lib/bytes/mod.ts";
 import {
   acceptChannels,
   type AcceptorLimits,
-  type ChannelLimits,
   connectChannel,
   dnsName,
-  type Refusal,
-  suiteNumbers,
+  type PskOptions,
+  type PskPolicy,
+  pskPolicy,
 } from "../../lib/channel/mod.ts";
 import { deadline } from "../../lib/deadline.ts";
 import { SeccfError } from "../../lib/error.ts";
@@ -26,32 +26,9 @@ export interface StreamDialer {
 }
 
 /** What {@link tls} takes. */
-export interface TlsCarrierOptions extends ChannelLimits, AcceptorLimits {
-  /** 0 when listening: one that is free. */
-  readonly port: number;
-  /** Connecting: default the association's server name. Listening: default every address of this machine. */
-  readonly host?: string;
-  /**
-   * Cipher suites by IANA name, best first. Default: all that are not legacy. A legacy one (CBC) takes part only when
-   * it is named here. None has a certificate, so PSK never falls back to one.
-   */
-  readonly suites?: readonly string[];
-  /** What a server says about the identities it knows, UTF-8, at most 128 bytes. Default `3GPP-bootstrapping` (TS 24.109 F.3); "" for none. */
-  readonly hint?: string;
-  /** What a client asks for in server_name. Default: the association's server name, if it is a DNS name; "" for none. */
-  readonly serverName?: string;
-  /** Server: the identities this end shows as a client; who presents one is refused as unknown, locally as `reflected`. */
-  readonly ownIdentities?: readonly Uint8Array[];
-  /** Take CBC without encrypt-then-MAC (RFC 7366) from a peer that lacks it. Default false. */
-  readonly macThenEncrypt?: boolean;
-  /** Refuse a peer without extended master secret (RFC 7627). Default true. */
-  readonly requireExtendedMasterSecret?: boolean;
-  /** Debugging only: gets every session's master secret, a line in NSS form. Whoever has it reads everything. */
-  readonly keyLog?: (line: string) => void;
+export interface TlsCarrierOptions extends PskOptions, AcceptorLimits {
   /** Default: TCP. */
   readonly over?: StreamDialer;
-  /** Hears of every client that a listener refused: for the audit record. */
-  readonly onRefused?: (refusal: Refusal) => void;
 }
 
 /**
@@ -67,14 +44,13 @@ class TlsCarrier implements Carrier {
   readonly name = "tls";
   readonly #options: TlsCarrierOptions;
   readonly #over: StreamDialer;
-  readonly #suites: readonly number[] | undefined;
+  readonly #policy: PskPolicy;
 
   constructor(options: TlsCarrierOptions) {
-    const { port, suites, over = { connect: connectTcp, listen: listenTcp } } = options;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError("a port is 0 to 65535");
+    const { over = { connect: connectTcp, listen: listenTcp } } = options;
     this.#options = options;
     this.#over = over;
-    this.#suites = suites && suiteNumbers(suites);
+    this.#policy = pskPolicy(options);
   }
 
   async connect(
@@ -120,16 +96,13 @@ class TlsCarrier implements Carrier {
 
   /** A client's with an association, else a server's. */
   #engine({ clock, random }: Platform, association?: SecurityAssociation): Engine {
-    const { handshakeSeconds, macThenEncrypt, requireExtendedMasterSecret, keyLog, ownIdentities } = this.#options;
+    const { handshakeSeconds, ownIdentities } = this.#options;
     const { hint = "3GPP-bootstrapping", serverName = dnsName(association?.serverName) } = this.#options;
     const common = {
       now: clock.now(),
       random,
-      ...(this.#suites && { suites: this.#suites }),
+      ...this.#policy,
       ...(handshakeSeconds !== undefined && { handshakeSeconds }),
-      ...(macThenEncrypt !== undefined && { macThenEncrypt }),
-      ...(requireExtendedMasterSecret !== undefined && { requireExtendedMasterSecret }),
-      ...(keyLog && { keyLog }),
     };
     return association
       ? createTlsEngine({ ...common, role: "client", ...(serverName && { serverName }) })
