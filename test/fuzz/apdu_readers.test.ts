@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { concat, fromHex } from "../../lib/bytes/mod.ts";
+import { concat, fromHex, toHex } from "../../lib/bytes/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { pcsc, pcscIdentity } from "../../transports/cards/pcsc/mod.ts";
 import { virtualReader } from "../../transports/cards/virtual/mod.ts";
@@ -10,6 +10,7 @@ import { card } from "../identity/cards.ts";
 import { VirtualClock } from "../support/virtual.ts";
 import { PcscdDouble, streamPair } from "../transports/cards/doubles.ts";
 import { near, passing, PIN, pin } from "../transports/cards/home.ts";
+import { corpus, edited, parse } from "./corpus.ts";
 
 async function onlySeccfError(work: Promise<unknown>): Promise<void> {
   try {
@@ -71,9 +72,8 @@ test("an entry of the readers' table with any bytes turned is refused with Seccf
 test("whatever cards answer through pcscd, an identity is opened or refused with SeccfError", async () => {
   const answer = fc.oneof(
     fc.constantFrom("9000", "6a82", "6a83", "6103", "6c04", "6982", "63c2", "6d00", "9862", "61189000", "90"),
-    fc.uint8Array({ minLength: 2, maxLength: 40 }).map((bytes) =>
-      [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("")
-    ),
+    fc.oneof(fc.uint8Array({ minLength: 2, maxLength: 40 }), edited(corpus("apdu")).filter(({ length }) => length > 0))
+      .map(toHex),
   );
   await fc.assert(
     fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 12 }), async (answers) => {
@@ -109,4 +109,17 @@ test("whatever vpcd sends, the card stays in its hands or is taken out, and noth
     }),
     { seed: 47, numRuns: 60 },
   );
+});
+
+test("edits of the corpus are refused with SeccfError or taken by every parser of its kind", async () => {
+  for (const file of ["apdu", "at", "pcsc"] as const) {
+    const entries = corpus(file);
+    const parsers = fc.constantFrom(...new Set(entries.map(({ parser }) => parser)));
+    await fc.assert(
+      fc.asyncProperty(parsers, edited(entries), async (parser, bytes) => {
+        await onlySeccfError(parse(parser, bytes));
+      }),
+      { seed: 48, numRuns: 500 },
+    );
+  }
 });

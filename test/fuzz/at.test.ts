@@ -8,6 +8,7 @@ import { modem, modemIdentity } from "../../transports/cards/modem/mod.ts";
 import { VirtualClock } from "../support/virtual.ts";
 import { streamPair, Taker } from "../transports/cards/doubles.ts";
 import { passing } from "../transports/cards/home.ts";
+import { corpus, edited } from "./corpus.ts";
 
 const phrase = fc.constantFrom(
   ...[
@@ -34,6 +35,7 @@ const phrase = fc.constantFrom(
 );
 const noise = fc.oneof(
   phrase.map(toUtf8),
+  edited(corpus("at")),
   fc.uint8Array({ maxLength: 40 }),
   fc.constant(toUtf8("\r\n")),
   fc.constant(toUtf8("\r\nOK\r\n")),

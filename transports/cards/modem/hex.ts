@@ -20,9 +20,9 @@ export function hexPayload(line: Uint8Array): Uint8Array {
   const colon = line.indexOf(0x3a);
   const comma = line.indexOf(0x2c, colon);
   if (colon < 0 || comma < 0) throw malformed();
-  const length = Number(asciiOf(line.subarray(colon + 1, comma)).trim() || Number.NaN);
+  const length = COUNT.exec(asciiOf(line.subarray(colon + 1, comma)))?.[1];
   const digits = unquoted(line.subarray(comma + 1));
-  if (length !== digits.length) throw malformed();
+  if (length === undefined || Number(length) !== digits.length) throw malformed();
   return fromDigits(digits);
 }
 
@@ -51,7 +51,7 @@ function valueOf(digit: number): number {
 }
 
 function asciiOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes.subarray(0, 8));
+  return String.fromCharCode(...bytes.subarray(0, 16));
 }
 
 function malformed(): SeccfError {
@@ -59,5 +59,7 @@ function malformed(): SeccfError {
 }
 
 const DIGITS = new TextEncoder().encode("0123456789ABCDEF");
+/** An integer constant (V.250 5.4.2.1). What is longer than {@link asciiOf} takes fits no answer. */
+const COUNT = /^ *([0-9]{1,8}) *$/;
 const QUOTE = 0x22;
 const SPACE = 0x20;

@@ -2,18 +2,21 @@
 
 import { type ErrorCode, SeccfError } from "../../../lib/error.ts";
 
-/** `"ok"`, or the number of `+CME ERROR` where there is one. */
+/** `"ok"`, or the number of `+CME ERROR`, or what one of `+CMS ERROR` means as that, where there is one. */
 export type Final = "ok" | { readonly cme: number | undefined };
 
 /** The end of a command, if `line` is one. */
 export function decodeFinal(line: string): Final | undefined {
   if (line === "OK") return "ok";
   if (line === "ERROR") return { cme: undefined };
-  const match = /^\+CM[ES] ERROR: ?(.{0,64})$/.exec(line);
+  const match = /^\+CM([ES]) ERROR: ?(.{0,64})$/.exec(line);
   if (!match) return undefined;
-  const text = match[1]!.trim();
-  const cme = /^[0-9]{1,4}$/.test(text) ? Number(text) : TEXTS.indexOf(text.toLowerCase());
-  return { cme: cme < 0 ? undefined : cme };
+  const text = match[2]!.trim();
+  if (!/^[0-9]{1,4}$/.test(text)) {
+    const cme = TEXTS.indexOf(text.toLowerCase());
+    return { cme: cme < 0 ? undefined : cme };
+  }
+  return { cme: match[1] === "E" ? Number(text) : OF_CMS[Number(text)] };
 }
 
 /** The error for what a modem refused. */
@@ -35,6 +38,20 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   16: "pin-required",
   17: "pin-required",
   18: "pin-blocked",
+};
+/** Numbers of `+CMS ERROR` that say the same (TS 27.005 3.2.5); below 128 they are causes of the network. */
+const OF_CMS: Readonly<Record<number, number>> = {
+  302: 3,
+  303: 4,
+  310: 10,
+  311: 11,
+  313: 13,
+  314: 14,
+  315: 15,
+  316: 12,
+  317: 17,
+  318: 18,
+  500: 100,
 };
 /** Operation not allowed, not supported, SIM PIN required, incorrect parameters, unknown. */
 const OTHERWISE: readonly number[] = [3, 4, 11, 50, 100];
