@@ -23,4 +23,6 @@ export interface DatagramSocket
   readonly local: string;
   /** May drop, as the network may. */
   send(bytes: Uint8Array, to: string): void;
+  /** When who has sent so much should go on, so that something can come in as well; `undefined`: at once. */
+  flushed?(): Promise<void> | undefined;
 }

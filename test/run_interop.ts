@@ -30,6 +30,10 @@ const PEERS: Readonly<Record<string, string>> = {
   "softhsm2-util": "softhsm2",
   "swtpm": "swtpm",
   "tpm2_hmac": "tpm2-tools",
+  // For wolfssl_peer.c.
+  "cc": "gcc",
+  "/usr/include/stdio.h": "libc6-dev",
+  "/usr/include/wolfssl/ssl.h": "libwolfssl-dev",
 };
 
 const present = (program: string): boolean =>

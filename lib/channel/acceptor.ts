@@ -7,13 +7,15 @@ import { type AcceptorLimits, Admission, type Handshake, type Refusal } from "./
 import { type ChannelOptions, startStream } from "./channel.ts";
 
 /** What {@link acceptChannels} joins. */
-export interface AcceptorOptions extends Omit<ChannelOptions, "engine" | "stream">, AcceptorLimits {
+export interface AcceptorOptions extends Omit<ChannelOptions, "engine" | "stream" | "earlier">, AcceptorLimits {
   /** Owned by the listener from here on. */
   readonly streams: StreamListener;
   /** What the listener calls itself. */
   readonly url: URL;
   /** A fresh server engine for each stream. */
   readonly createEngine: () => Engine;
+  /** What the engines go on with earlier sessions by; ends with the listener. */
+  readonly resumption?: Disposable | undefined;
   /** Hears of every handshake that failed. */
   readonly onRefused?: ((refusal: Refusal) => void) | undefined;
 }
@@ -50,6 +52,7 @@ class StreamAcceptor implements Listener {
 
   async #dispose(): Promise<void> {
     await Promise.all([this.#admission.close(), this.#options.streams[Symbol.asyncDispose]()]);
+    this.#options.resumption?.[Symbol.dispose]();
   }
 
   async #accept(): Promise<void> {

@@ -8,7 +8,7 @@ import type { Wait } from "../platform.ts";
 import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssociation } from "../association/ports.ts";
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
-import { Driver } from "./driver.ts";
+import { Driver, type Earlier } from "./driver.ts";
 import { establish, type Established } from "./establish.ts";
 import { Outbox } from "./outbox.ts";
 import { Queue } from "./queue.ts";
@@ -38,6 +38,8 @@ export interface ChannelOptions extends ChannelLimits {
   readonly clock: Clock;
   /** What the association's {@link Binding} will say: `"tls"`. */
   readonly carrier: string;
+  /** Client: for an engine that may go on with an earlier session. */
+  readonly earlier?: Earlier | undefined;
 }
 
 /**

@@ -8,25 +8,35 @@
 import type { Clock } from "../clock.ts";
 import { SeccfError } from "../error.ts";
 import type { DatagramSocket } from "../link.ts";
+import type { Random } from "../platform.ts";
 import type { KeySource, Listener } from "../association/ports.ts";
-import type { Acceptor, AcceptorOutput, Engine } from "../tls/engine.ts";
+import type { Acceptor, AcceptorOutput, Engine, Session } from "../tls/engine.ts";
 import { type AcceptorLimits, Admission, type Refusal } from "./admission.ts";
 import { sharedAlarms } from "./alarms.ts";
 import type { ChannelLimits } from "./channel.ts";
 import { type DatagramChannel, startDatagrams } from "./datagram_channel.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver, Keep } from "./driver.ts";
 import { Allowance } from "./inbox.ts";
+import { Revival, type Revived } from "./revival.ts";
+import { type SavedSessions, shelfOf } from "./saved_sessions.ts";
 
 /** What a listener on datagrams takes upon itself beside {@link AcceptorLimits}. */
 export interface DatagramAcceptorLimits extends AcceptorLimits {
   /** Received bytes that all its channels hold together for slow consumers; beyond, the newest are dropped. Default 67,108,864. */
   readonly maxQueuedBytes?: number;
+  /**
+   * How long an established peer without a Connection ID may send nothing before its channel is closed: its address may
+   * long be somebody else's. Default: as long as its association lives.
+   */
+  readonly idleSeconds?: number;
 }
 
 /** What {@link acceptDatagrams} joins. */
 export interface DatagramAcceptorOptions extends ChannelLimits, DatagramAcceptorLimits {
   /** Owned by the listener from here on. */
   readonly socket: DatagramSocket;
+  /** What the acceptor's engines go on with earlier sessions by; ends with the listener's socket. */
+  readonly resumption?: Disposable | undefined;
   /** Fresh; owned by the listener from here on. An engine that is disposed of must leave it at once. */
   readonly acceptor: Acceptor;
   /** What the listener calls itself. */
@@ -35,6 +45,8 @@ export interface DatagramAcceptorOptions extends ChannelLimits, DatagramAcceptor
   readonly clock: Clock;
   /** What the association's binding will say: `"dtls"`. */
   readonly carrier: string;
+  /** Where sessions are kept, and found again after a restart; the acceptor's engines are durable ones then. */
+  readonly sessions?: { readonly saved: SavedSessions; readonly random: Random } | undefined;
   /** Hears of every handshake that failed. */
   readonly onRefused?: ((refusal: Refusal) => void) | undefined;
 }
@@ -60,6 +72,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   readonly #admission: Admission<DatagramChannel>;
   readonly #shared: Allowance;
   readonly #members = new Map<Engine, Member>();
+  readonly #revival: Revival | undefined;
   #alarm: Disposable | undefined;
   #alarmAt = Infinity;
   #disposed: Promise<void> | undefined;
@@ -71,6 +84,14 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     this.#clock = sharedAlarms(options.clock);
     this.#admission = new Admission({ ...options, clock: this.#clock });
     this.#shared = new Allowance(options.maxQueuedBytes ?? 67_108_864);
+    if (options.sessions) {
+      const { saved, random } = options.sessions;
+      this.#revival = new Revival({
+        ...{ shelf: shelfOf(saved), clock: this.#clock, random, limits: options, port: options.url.port },
+        receive: (bytes, from) => this.#act(() => options.acceptor.receive(bytes, from, this.#clock.now()), from),
+        revive: (input, from) => this.#act(input, from),
+      });
+    }
     void this.#read();
   }
 
@@ -94,7 +115,9 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     try {
       for await (const { bytes, from } of socket) {
         if (this.#released) return;
-        this.#act(() => acceptor.receive(bytes, from, this.#clock.now()), from);
+        const name = this.#revival && acceptor.missing?.(bytes, from);
+        if (name !== undefined) this.#revival?.look(name, acceptor, bytes, from);
+        else this.#act(() => acceptor.receive(bytes, from, this.#clock.now()), from);
       }
     } catch (error) {
       reason = error;
@@ -120,7 +143,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
         this.#options.socket.send(output.bytes, output.to);
         break;
       case "accepted":
-        this.#admit(output.engine, output.from);
+        this.#admit(output.engine, output.from, output.revived);
         break;
       case "ready":
         this.#pump(output.engine);
@@ -140,18 +163,37 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     if (member) member.driver.pump();
   }
 
-  #admit(engine: Engine, from: string): void {
+  #admit(engine: Engine, from: string, revived: Session | undefined): void {
     const refusal = this.#admission.refusal(from);
-    if (refusal) {
-      engine[Symbol.dispose]();
-      this.#admission.report({ remote: from, error: refusal, identity: undefined });
-      return;
+    if (refusal) this.#refuse(engine, from, refusal);
+    else if (revived) void this.#welcome(engine, from, revived);
+    else this.#start(engine, from);
+  }
+
+  #refuse(engine: Engine, remote: string, error: unknown, identity?: Uint8Array): void {
+    engine[Symbol.dispose]();
+    this.#admission.report({ remote, error, identity });
+  }
+
+  /** A session that its peer has proved to have: whose it is, the key source tells, which may have been told that it is over. */
+  async #welcome(engine: Engine, from: string, session: Session): Promise<void> {
+    try {
+      const keys = this.#admission.keysFor(from);
+      const { keySeconds: seconds = 5 } = this.#options;
+      const revived = await this.#revival!.welcome(session, { keys, clock: this.#clock, seconds });
+      if (this.#disposed) throw new SeccfError("closed", "the listener is closed");
+      this.#start(engine, from, revived);
+    } catch (error) {
+      this.#refuse(engine, from, error, session.identity);
     }
+  }
+
+  #start(engine: Engine, from: string, revived?: Revived): void {
     const { socket } = this.#options;
     const wire = {
       remote: from,
       put: (bytes: Uint8Array) => socket.send(bytes, wire.remote),
-      flushed: () => undefined,
+      flushed: () => socket.flushed?.(),
       release: () => this.#leave(engine),
     };
     const handshake = startDatagrams({
@@ -161,10 +203,22 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
       shared: this.#shared,
       engine,
       wire,
+      keep: this.#keep(wire),
+      answered: () => this.#act(() => {}, wire.remote),
+      ...(revived && { revived }),
     });
     // It may be over before it has begun.
     if (!handshake.driver.ended) this.#members.set(engine, { driver: handshake.driver, wire });
     void this.#admission.follow(handshake);
+  }
+
+  #keep(wire: { readonly remote: string }): Keep | undefined {
+    const revival = this.#revival;
+    return revival && {
+      place: (session, association) => revival.place(session, wire.remote, association),
+      where: () => wire.remote,
+      granted: () => this.#act(() => {}, wire.remote),
+    };
   }
 
   /** The last of those that were taken takes the socket with it. */
@@ -185,6 +239,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
       const { socket, acceptor } = this.#options;
       this.#alarm?.[Symbol.dispose]();
       acceptor[Symbol.dispose]();
+      this.#options.resumption?.[Symbol.dispose]();
       await socket[Symbol.asyncDispose]();
     })();
     return this.#released;

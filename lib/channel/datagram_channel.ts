@@ -8,7 +8,7 @@ import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssocia
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
 import { type ChannelLimits, payloads } from "./channel.ts";
-import { Driver } from "./driver.ts";
+import { Driver, type DriverOptions, type Keep } from "./driver.ts";
 import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
 import type { Wire } from "./wire.ts";
@@ -16,13 +16,20 @@ import type { Wire } from "./wire.ts";
 /**
  * One `send` is one datagram and one {@link Received} at the other end, or none: the network loses, repeats are taken
  * out, the order is the network's. `send` throws `too-large` for what no record on this path can hold, and that changes
- * nothing; else it resolves at once, since nobody tells when a datagram has left.
+ * nothing; else it resolves at once, since nobody tells when a datagram has left, but for one in many, so that a loop of
+ * sends lets something come in.
  */
 export interface DatagramChannel extends SecureChannel {
   /** No datagram is split, and no two are joined: what comes is what one `send` gave. */
   readonly boundaries: "kept";
   /** Messages that came and were dropped, because nobody took those before them. */
   readonly dropped: number;
+  /**
+   * Ends the channel without a word to the peer and keeps the session, exactly as it is, where `sessions` are kept: the next
+   * `bind` to the same place, or the peer's next datagram, goes on with it. What came and was not taken is lost. Throws
+   * `state` where sessions are not kept, `closed`, `expired`, and what the store throws: the session is then as a crash leaves it.
+   */
+  sleep(): Promise<void>;
 }
 
 /** What a client's handshake needs. */
@@ -39,6 +46,16 @@ export interface DatagramChannelOptions extends ChannelLimits {
   readonly clock: Clock;
   /** What the association's {@link Binding} will say: `"dtls"`. */
   readonly carrier: string;
+  /** For an engine that may go on with an earlier session. */
+  readonly earlier?: DriverOptions["earlier"];
+  /** Where the session is kept, if it is: the engine is a durable one then. */
+  readonly keep?: Keep | undefined;
+  /** Whose session it is that the engine goes on with, instead of a handshake. */
+  readonly revived?: DriverOptions["revived"];
+  /** See {@link DriverOptions}. */
+  readonly idleSeconds?: DriverOptions["idleSeconds"];
+  /** See {@link DriverOptions}. */
+  readonly answered?: () => void;
 }
 
 /**
@@ -52,7 +69,7 @@ export function connectDatagrams(options: DatagramChannelOptions, wait: Wait = {
     wire: {
       remote,
       put: (bytes) => socket.send(bytes, remote),
-      flushed: () => undefined,
+      flushed: () => socket.flushed?.(),
       release: () => socket[Symbol.asyncDispose](),
     },
   });
@@ -113,10 +130,25 @@ class EngineChannel implements DatagramChannel {
     return this.#inbox.dropped;
   }
 
-  // deno-lint-ignore require-await -- what is thrown here is a rejection
-  async send(payload: Uint8Array, { signal }: Wait = {}): Promise<void> {
-    signal?.throwIfAborted();
-    this.#driver.send(payload);
+  async send(payload: Uint8Array, wait: Wait = {}): Promise<void> {
+    wait.signal?.throwIfAborted();
+    for (;;) {
+      try {
+        this.#driver.send(payload);
+        const turn = this.#driver.flushed();
+        if (turn) await turn;
+        return;
+      } catch (error) {
+        const isWaiting = error instanceof SeccfError && error.code === "exhausted" && this.#driver.isKept;
+        if (!isWaiting) throw error;
+      }
+      // Only of a session that is kept, and faster than its store.
+      await this.#driver.ready(wait);
+    }
+  }
+
+  sleep(): Promise<void> {
+    return this.#driver.sleep();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {

@@ -18,7 +18,7 @@ export async function establish(driver: Driver, carrier: string, { signal }: Wai
   signal?.addEventListener("abort", abort, { once: true });
   try {
     if (signal?.aborted) abort();
-    const { session, found: { association } } = await driver.agreed;
+    const { session, association } = await driver.agreed;
     const binding = toBinding(carrier, session);
     association.bound(binding);
     return { association, binding };
@@ -32,7 +32,8 @@ export async function establish(driver: Driver, carrier: string, { signal }: Wai
   }
 }
 
-function toBinding(carrier: string, { suite }: Session): Binding {
-  // PSK alone has no forward secrecy; CBC is authentic and secret, but not by an AEAD.
-  return { carrier, suite, strength: suiteById(suite)?.legacy === false ? 2 : 1 };
+function toBinding(carrier: string, { suite, forwardSecret }: Session): Binding {
+  // CBC is authentic and secret, but not by an AEAD.
+  if (suiteById(suite)?.protection.kind !== "aead") return { carrier, suite, strength: 1 };
+  return { carrier, suite, strength: forwardSecret ? 3 : 2 };
 }

@@ -37,7 +37,7 @@ export class LookupBudget {
   source(keys: KeySource, host: string): KeySource {
     return {
       find: (request, options) => {
-        this.#spend(host);
+        this.spend(host);
         return keys.find(request, options);
       },
     };
@@ -52,7 +52,8 @@ export class LookupBudget {
     else this.#spent.delete(host);
   }
 
-  #spend(host: string): void {
+  /** One lookup on behalf of `host`. Throws `exhausted` once its budget, or that of all, is spent. */
+  spend(host: string): void {
     if (this.#clock.now() >= this.#windowEnd) {
       this.#spent.clear();
       this.#total = 0;

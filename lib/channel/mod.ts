@@ -11,9 +11,20 @@ export { joinAddress, splitAddress } from "./address.ts";
 export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel, payloads } from "./channel.ts";
 export { acceptDatagrams, type DatagramAcceptorLimits, type DatagramAcceptorOptions } from "./datagram_acceptor.ts";
 export { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
+export { EarlierSessions } from "./earlier_sessions.ts";
 export { hostOf } from "./host.ts";
+export { connectKept, type KeptChannelOptions } from "./kept_channel.ts";
 export { Inbox } from "./inbox.ts";
 export type { LookupLimits } from "./lookup_budget.ts";
 export { dnsName, suiteNumbers } from "./names.ts";
 export { Queue } from "./queue.ts";
-export { type PskOptions, type PskPolicy, pskPolicy } from "./psk_options.ts";
+export {
+  clientPlace,
+  type SavedSessions,
+  savedSessions,
+  type SavedSessionsOptions,
+  type SessionRecord,
+  type Shelf,
+  shelfOf,
+} from "./saved_sessions.ts";
+export { type PskOptions, type PskPolicy, pskPolicy, type PskVersion } from "./psk_options.ts";

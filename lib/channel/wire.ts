@@ -6,7 +6,7 @@ export interface Wire {
   readonly remote: string;
   /** Sends `bytes`, in order, and takes what it needs of them before it returns. */
   put(bytes: Uint8Array): void;
-  /** Settles when the transport has taken all that was put; `undefined` when it has already, as a datagram's has. */
+  /** Settles when the transport has taken all that was put, or wants a turn for itself; `undefined` when it has and does not. */
   flushed(): Promise<void> | undefined;
   /** Gives the transport back. */
   release(): PromiseLike<void> | undefined;

@@ -18,6 +18,8 @@ export type AeadSpec = { readonly cipher: "aes-gcm" | "chacha20-poly1305" } | {
  *
  * `out` may begin where the input begins (in place) or lie apart from it; any other overlap gives undefined bytes.
  * A nonce of the wrong length or an `out` that is too short is a RangeError before anything is written.
+ * A record of at most 512 bytes allocates nothing where there is WebAssembly with relaxed SIMD (on Bun, GCM at most 64); a
+ * longer one may go to the runtime's cipher, where that is faster, and then does.
  */
 export interface Aead extends Disposable {
   /** Bytes. */

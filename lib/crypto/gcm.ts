@@ -1,13 +1,41 @@
-/** AES-GCM (NIST SP 800-38D) with nonces of 12 and tags of 16 bytes: the runtime's, else noble's. @module */
+/**
+ * AES-GCM (NIST SP 800-38D) with nonces of 12 and tags of 16 bytes: our kernel's, which allocates nothing, and where the
+ * runtime's is faster, that, which makes objects for every record; noble's where there is neither.
+ *
+ * @module
+ */
 
 import { gcm } from "@noble/ciphers/aes.js";
 import type { RawAead } from "./aead.ts";
-import { createNativeAead } from "./native_aead.ts";
+import { aesKernel } from "./aes_kernel.ts";
+import { KernelAead } from "./kernel_aead.ts";
+import { nativeRuntime } from "./native.ts";
+import { createNativeAead, hasNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
 
 const NAMES = { 16: "aes-128-gcm", 24: "aes-192-gcm", 32: "aes-256-gcm" } as const;
+type KeyLength = keyof typeof NAMES;
+
+/**
+ * Up to how many bytes of text ours is used where the runtime has one. Measured (Xeon with AES-NI and its vector forms,
+ * 128 bits): ours 0.45 us at 64 bytes, 2.5 at 768, 3.3 at 1024, 49 at 16384; Node 2.3, 2.4, 2.5 and 6; Bun 0.5, 0.6, 0.6
+ * and 2; Deno 2.8, 6, 7 and 70. With 256 bits ours takes 1.25 times as long, theirs the same.
+ */
+const UNTIL: Readonly<Record<typeof nativeRuntime, (keyLength: number) => number>> = {
+  node: (keyLength) => keyLength === 16 ? 768 : 512,
+  deno: () => Infinity,
+  bun: () => 64,
+};
 
 /** GCM keyed with a copy of `key`, 16, 24 or 32 bytes. */
 export function createGcm(key: Uint8Array): RawAead {
-  return createNativeAead(NAMES[key.length as keyof typeof NAMES], key, 16) ?? new NobleAead(gcm, key);
+  const name = NAMES[key.length as KeyLength];
+  const kernel = aesKernel();
+  if (kernel === undefined) return withoutKernel(key);
+  const until = hasNativeAead(name) ? UNTIL[nativeRuntime](key.length) : Infinity;
+  return new KernelAead(kernel, key, until, withoutKernel);
+}
+
+function withoutKernel(key: Uint8Array): RawAead {
+  return createNativeAead(NAMES[key.length as KeyLength], key, 16) ?? new NobleAead(gcm, key);
 }

@@ -1,5 +1,6 @@
-/** HKDF (RFC 5869). @module */
+/** HKDF (RFC 5869), and its labelled form in TLS 1.3 (RFC 8446 7.1) and DTLS 1.3 (RFC 9147 5.9). @module */
 
+import { toUtf8 } from "../bytes/mod.ts";
 import { hashLength, type HashName } from "./hash.ts";
 import { createHmac, hmacSecret } from "./hmac.ts";
 import { type SecretBytes, secretFrom, secretOwning, secretRoom, wipe } from "./secret.ts";
@@ -29,4 +30,29 @@ export function hkdfExpand(hash: HashName, prk: SecretBytes, info: Uint8Array, l
   }
   wipe(block);
   return secretOwning(out);
+}
+
+/**
+ * HKDF-Expand-Label of RFC 8446 7.1. `label` comes with its prefix, `tls13 key` or `dtls13key` (RFC 9147 5.9), 7 to 255
+ * bytes; `context` is at most 255 bytes; otherwise RangeError, as in {@link hkdfExpand}.
+ */
+export function hkdfExpandLabel(
+  hash: HashName,
+  secret: SecretBytes,
+  label: string,
+  context: Uint8Array,
+  length: number,
+): SecretBytes {
+  const name = toUtf8(label);
+  if (name.length < 7 || name.length > 255) throw new RangeError(`a label of ${name.length} bytes, 7 to 255`);
+  if (context.length > 255) throw new RangeError(`a context of ${context.length} bytes, at most 255`);
+  // struct { uint16 length; opaque label<7..255>; opaque context<0..255>; } HkdfLabel
+  const info = new Uint8Array(4 + name.length + context.length);
+  info[0] = length >>> 8;
+  info[1] = length;
+  info[2] = name.length;
+  info.set(name, 3);
+  info[3 + name.length] = context.length;
+  info.set(context, 4 + name.length);
+  return hkdfExpand(hash, secret, info, length);
 }

@@ -34,6 +34,11 @@ export interface NativeKey {
   readonly type: "secret" | "public" | "private";
 }
 
+/** A KeyObject that is no secret's. */
+export interface NativePublicKey extends NativeKey {
+  export(options: { readonly format: "der"; readonly type: "spki" }): Uint8Array;
+}
+
 /** What is used of `node:crypto`'s Cipheriv of a mode without a tag. */
 export interface NativeCbc {
   setAutoPadding(on: boolean): this;
@@ -68,6 +73,11 @@ export interface NativeSha256 {
 export interface NativeCrypto {
   createHash(name: NativeHashName): NativeHash;
   createSecretKey(key: Uint8Array): NativeKey;
+  createPrivateKey(key: { readonly key: Uint8Array; readonly format: "der"; readonly type: "pkcs8" }): NativeKey;
+  createPublicKey(
+    key: NativeKey | { readonly key: Uint8Array; readonly format: "der"; readonly type: "spki" },
+  ): NativePublicKey;
+  diffieHellman(keys: { readonly privateKey: NativeKey; readonly publicKey: NativePublicKey }): Uint8Array;
   createCipheriv(name: NativeCbcName, key: NativeKey, iv: Uint8Array): NativeCbc;
   createCipheriv(
     name: NativeAeadName,
@@ -86,6 +96,13 @@ export interface NativeCrypto {
 
 /** The runtime's own cryptography, or undefined where it has none. */
 export const nativeCrypto: NativeCrypto | undefined = ask();
+
+/** Whose cryptography it would be: what it costs to make a cipher differs tenfold between them. */
+export const nativeRuntime: "node" | "deno" | "bun" = "Deno" in globalThis
+  ? "deno"
+  : "Bun" in globalThis
+  ? "bun"
+  : "node";
 
 /** Bun's SHA-256, or undefined on other runtimes. */
 export const nativeSha256: NativeSha256 | undefined = typeof Bun === "undefined" ? undefined : Bun.SHA256;

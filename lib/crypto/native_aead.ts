@@ -10,12 +10,22 @@ import { type NativeAeadName, type NativeCrypto, nativeCrypto, type NativeKey } 
 
 /** Nonces of 12 bytes but for CCM. Undefined where the runtime lacks `name`: probed by doing it once, lists of ciphers do not tell. */
 export function createNativeAead(name: NativeAeadName, key: Uint8Array, tagLength: number): RawAead | undefined {
+  const native = offering(name);
+  return native === null ? undefined : new NativeAead(native, name, key, tagLength);
+}
+
+/** Whether {@link createNativeAead} makes one. */
+export function hasNativeAead(name: NativeAeadName): boolean {
+  return offering(name) !== null;
+}
+
+function offering(name: NativeAeadName): NativeCrypto | null {
   let native = probed.get(name);
   if (native === undefined) {
     native = probe(name) ? nativeCrypto! : null;
     probed.set(name, native);
   }
-  return native === null ? undefined : new NativeAead(native, name, key, tagLength);
+  return native;
 }
 
 const probed = new Map<NativeAeadName, NativeCrypto | null>();

@@ -1,6 +1,6 @@
 /**
- * The front of a DTLS server: strangers get a cookie and leave nothing behind (RFC 6347 4.2.1), everybody else reaches
- * an engine, by address or by Connection ID (RFC 9146).
+ * The front of a DTLS server: strangers get a cookie and leave nothing behind (RFC 6347 4.2.1, RFC 9147 5.1), everybody
+ * else reaches an engine, by address or by Connection ID (RFC 9146, RFC 9147 9).
  *
  * Who is at an address can change in two ways. A client that began anew (RFC 6347 4.2.8) has a second engine, and the
  * first one stays until that has proved itself. A client that turns up elsewhere is asked there (RFC 9853), and until it
@@ -9,10 +9,9 @@
  * @module
  */
 
-import { equal, Reader } from "../bytes/mod.ts";
+import { equal } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
-import { CookieJar } from "./cookie.ts";
-import { DatagramEngine } from "./datagram_engine.ts";
+import { DatagramEngine, type Watcher } from "./datagram_engine.ts";
 import {
   type AcceptorPolicy,
   type DtlsAcceptorOptions,
@@ -20,23 +19,24 @@ import {
   toDatagramPolicy,
   toServerPolicy,
 } from "./dtls_options.ts";
-import type { Acceptor, AcceptorOutput, Session } from "./engine.ts";
-import { type ClientHello, decodeClientHello } from "./handshake/client_hello.ts";
-import { encodeFragment, type Fragment, readFragment } from "./handshake/fragment.ts";
-import { encodeHelloVerifyRequest } from "./handshake/hello_verify_request.ts";
-import { HANDSHAKE } from "./handshake/message.ts";
+import { NO_HANDSHAKE } from "./durable_session.ts";
+import type { Acceptor, AcceptorOutput, Engine, RevivedSession, Session } from "./engine.ts";
+import { Greeter, type Hello, helloIn } from "./greeter.ts";
+import type { Retried } from "./handshake.ts";
 import { PathCheck } from "./path_check.ts";
-import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_0, DTLS_1_2 } from "./record/content_type.ts";
-import { type RawRecord, recordAt } from "./record/datagram_reader.ts";
-import { writeNumber } from "./record/datagram_header.ts";
+import { CONTENT } from "./record/content_type.ts";
+import { recordAt } from "./record/datagram_reader.ts";
+import { isUnified, unifiedAt } from "./record/unified_header.ts";
+import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
 
 /**
- * A DTLS 1.2 PSK server for any number of peers. After each input, `poll` until `undefined`; it may also have outputs
- * after an input to one of its engines. An engine is its driver's to dispose, and is forgotten here when it ends.
+ * A PSK server of DTLS 1.3 and 1.2, on one port, for any number of peers. After each input, `poll` until `undefined`; it
+ * may also have outputs after an input to one of its engines. An engine is its driver's to dispose, and is forgotten here
+ * when it ends.
  *
- * The second ClientHello has to come in one piece, as it does from all who know their path. Throws RangeError for
- * options that make no sense.
+ * Hellos have to come in one piece each, as they do from all who know their path. Throws RangeError for options that
+ * make no sense.
  */
 export function createDtlsAcceptor(options: DtlsAcceptorOptions): Acceptor {
   return new DatagramAcceptor(options);
@@ -46,28 +46,21 @@ export function createDtlsAcceptor(options: DtlsAcceptorOptions): Acceptor {
 interface Entry {
   readonly engine: DatagramEngine;
   readonly host: string;
-  /** Of the hello it was made for. */
-  readonly random: Uint8Array;
+  /** The random of the hello it was made for, as {@link keyOf} writes it. */
+  readonly hello: string;
   readonly idKey: string | undefined;
   /** Its peer's address; undefined where somebody else has it now. */
   from: string | undefined;
   /** Once established. */
-  session?: Session;
-  path?: PathCheck;
-}
-
-/** A ClientHello in one piece, with the record it came in. */
-interface Hello {
-  readonly record: RawRecord;
-  readonly fragment: Fragment;
-  readonly hello: ClientHello;
+  session: Session | undefined;
+  path: PathCheck | undefined;
 }
 
 class DatagramAcceptor implements Acceptor {
   readonly #options: DtlsAcceptorOptions;
   readonly #policy: AcceptorPolicy;
-  readonly #cookies: CookieJar;
-  readonly #entries = new Set<Entry>();
+  readonly #greeter: Greeter;
+  readonly #entries = new Map<Engine, Entry>();
   readonly #byAddress = new Map<string, Entry>();
   /** Handshakes from addresses that have an established engine. */
   readonly #rivals = new Map<string, Entry>();
@@ -76,6 +69,9 @@ class DatagramAcceptor implements Acceptor {
   readonly #handshakes = new Set<Entry>();
   readonly #perHost = new Map<string, number>();
   readonly #asked = new Set<Entry>();
+  /** By address the hello whose handshake failed last; oldest first, never more than there may be handshakes. */
+  readonly #refused = new Map<string, string>();
+  readonly #watcher: Watcher = this.#watch();
   readonly #outputs: AcceptorOutput[] = [];
   #polled = 0;
   /** Where the datagram in hand came from. */
@@ -85,10 +81,9 @@ class DatagramAcceptor implements Acceptor {
   constructor(options: DtlsAcceptorOptions) {
     this.#options = options;
     this.#policy = toAcceptorPolicy(options);
-    // Throw now what would otherwise be thrown at the first client.
+    // Throws now what would otherwise be thrown at the first client.
     toDatagramPolicy(options);
-    toServerPolicy(options, 0, new Uint8Array(0));
-    this.#cookies = new CookieJar(options.random);
+    this.#greeter = new Greeter(toServerPolicy(options, 0, new Uint8Array(0)));
   }
 
   get deadline(): number | undefined {
@@ -106,16 +101,59 @@ class DatagramAcceptor implements Acceptor {
   receive(datagram: Uint8Array, from: string, now: number): void {
     this.#enter();
     this.#from = from;
+    if (datagram.length > 0 && isUnified(datagram[0]!)) {
+      this.#unified(datagram, now);
+      return;
+    }
     const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
     if (!record) return;
     if (record.type === CONTENT.connectionId) {
-      const entry = this.#byId.get(keyOf(record.connectionId));
-      if (entry) this.#give(entry, datagram, now);
+      this.#giveById(record.connectionId, datagram, now);
       return;
     }
     const hello = helloIn(record);
-    if (hello === "no hello") this.#giveByAddress(record, datagram, now);
+    if (hello === "no hello") this.#giveByAddress(record.epoch === 0, datagram, now);
     else if (hello) this.#hello(hello, datagram, now);
+  }
+
+  missing(datagram: Uint8Array, from: string): string | undefined {
+    const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
+    if (record?.epoch !== 1) return undefined;
+    const { type, connectionId } = record;
+    if (type === CONTENT.connectionId) {
+      return this.#byId.has(keyOf(connectionId)) ? undefined : sessionName(connectionId, from);
+    }
+    const isHere = this.#byAddress.has(from) || this.#rivals.has(from);
+    return isHere || type < CONTENT.alert || type > CONTENT.applicationData ? undefined : sessionName(undefined, from);
+  }
+
+  revive({ state, from: at }: RevivedSession, datagram: Uint8Array, from: string, now: number): boolean {
+    this.#enter();
+    this.#from = from;
+    const saved = decodeSavedSession(state);
+    const id = saved.connectionIds?.server ?? NOTHING;
+    const isOurs = saved.role === "server" && (id.length === 0 || id.length === this.#policy.connectionIdLength);
+    const isFull = this.#entries.size >= this.#policy.maxEngines && !this.#evict();
+    if (!isOurs || isFull || this.#byId.has(keyOf(id))) {
+      saved.keys[Symbol.dispose]();
+      if (!isOurs) throw new SeccfError("malformed", "not a session of this server");
+      return false;
+    }
+    const entry = this.#revived(saved, at, now);
+    const { engine } = entry;
+    const { newest } = engine;
+    engine.receive(datagram, now);
+    // Nothing that its key vouches for: a stranger, or a copy of what was there before.
+    if (engine.newest <= newest) {
+      engine[Symbol.dispose]();
+      return false;
+    }
+    this.#entries.set(engine, entry);
+    if (entry.idKey !== undefined) this.#byId.set(entry.idKey, entry);
+    if (entry.from !== undefined) this.#byAddress.set(entry.from, entry);
+    this.#outputs.push({ kind: "accepted", engine, from: at, revived: saved.session });
+    if (entry.from !== from) this.#cameFromElsewhere(entry, datagram.length, now);
+    return true;
   }
 
   expire(now: number): void {
@@ -141,12 +179,13 @@ class DatagramAcceptor implements Acceptor {
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#cookies[Symbol.dispose]();
+    this.#greeter[Symbol.dispose]();
     this.#outputs.length = 0;
     this.#polled = 0;
     for (const each of [this.#entries, this.#byAddress, this.#rivals, this.#byId, this.#handshakes]) each.clear();
     this.#perHost.clear();
     this.#asked.clear();
+    this.#refused.clear();
   }
 
   #enter(): void {
@@ -156,7 +195,19 @@ class DatagramAcceptor implements Acceptor {
     this.#polled = 0;
   }
 
-  #giveByAddress(record: RawRecord, datagram: Uint8Array, now: number): void {
+  /** Version 1.3, under keys. */
+  #unified(datagram: Uint8Array, now: number): void {
+    const record = unifiedAt(datagram, 0, this.#policy.connectionIdLength);
+    if (record?.connectionId) this.#giveById(record.connectionId, datagram, now);
+    else if (record) this.#giveByAddress(false, datagram, now);
+  }
+
+  #giveById(connectionId: Uint8Array, datagram: Uint8Array, now: number): void {
+    const entry = this.#byId.get(keyOf(connectionId));
+    if (entry) this.#give(entry, datagram, now);
+  }
+
+  #giveByAddress(isClear: boolean, datagram: Uint8Array, now: number): void {
     const entry = this.#byAddress.get(this.#from);
     const rival = this.#rivals.get(this.#from);
     if (!rival) {
@@ -166,15 +217,15 @@ class DatagramAcceptor implements Acceptor {
     const newest = rival.engine.newest;
     this.#give(rival, datagram, now);
     // Which of the two a protected record is for, only the keys tell.
-    const isRivals = record.epoch === 0 || rival.engine.newest > newest;
-    if (!isRivals && entry && this.#entries.has(entry)) this.#give(entry, datagram, now);
+    const isRivals = isClear || rival.engine.newest > newest;
+    if (!isRivals && entry && this.#entries.has(entry.engine)) this.#give(entry, datagram, now);
   }
 
   #give(entry: Entry, datagram: Uint8Array, now: number): void {
     const newest = entry.engine.newest;
     entry.engine.receive(datagram, now);
     this.#outputs.push({ kind: "ready", engine: entry.engine });
-    const isElsewhere = entry.from !== this.#from && entry.session !== undefined && this.#entries.has(entry);
+    const isElsewhere = entry.from !== this.#from && entry.session !== undefined && this.#entries.has(entry.engine);
     // RFC 9146 6: authenticated, and newer than all before it; a copy of an old record says nothing of its sender.
     if (isElsewhere && entry.engine.newest > newest) this.#cameFromElsewhere(entry, datagram.length, now);
   }
@@ -186,14 +237,56 @@ class DatagramAcceptor implements Acceptor {
     this.#ask(entry, entry.path, now);
   }
 
+  /** A session that was saved, not yet to be found by anybody. */
+  #revived(saved: SavedSession, at: string, now: number): Entry {
+    const { session, connectionIds } = saved;
+    const id = connectionIds?.server ?? NOTHING;
+    const engine = new DatagramEngine({
+      ...{ role: "server", now, saved, watcher: this.#watcher },
+      policy: toServerPolicy(this.#options, now, id),
+      datagrams: toDatagramPolicy({ ...this.#options, durable: true }),
+      start: () => NO_HANDSHAKE,
+    });
+    const entry: Entry = {
+      ...{ engine, session, hello: "", path: undefined },
+      host: this.#policy.hostOf(at),
+      idKey: id.length > 0 ? keyOf(id) : undefined,
+      from: this.#byAddress.has(at) ? undefined : at,
+    };
+    return entry;
+  }
+
+  /** One for all: each engine says who it is. One that is not to be found by anybody yet, or no more, is nobody. */
+  #watch(): Watcher {
+    const heard = <T>(act: (entry: Entry, said: T) => void) => (engine: Engine, said: T): void => {
+      const entry = this.#entries.get(engine);
+      if (entry) act(entry, said);
+    };
+    return {
+      established: heard<Session>((entry, session) => this.#established(entry, session)),
+      ended: heard<void>((entry) => {
+        if (!entry.session) this.#refuse(entry);
+        this.#forget(entry);
+      }),
+      pathAnswered: heard<Uint8Array>((entry, cookie) => this.#pathAnswered(entry, cookie)),
+      granted: heard<number>((entry, now) => this.#granted(entry, now)),
+    };
+  }
+
+  /** What could not be asked before there were numbers to ask with. */
+  #granted(entry: Entry, now: number): void {
+    if (entry.path && this.#asked.has(entry)) this.#ask(entry, entry.path, now);
+  }
+
   #ask(entry: Entry, path: PathCheck, now: number): void {
+    if (entry.engine.awaitsNumbers) return;
     const bytes = entry.engine.checkPath(path.cookie);
     if (!bytes) this.#stopAsking(entry);
     else if (path.mayAsk(bytes.length, now)) this.#outputs.push({ kind: "transmit", bytes, to: path.to });
   }
 
   #stopAsking(entry: Entry): void {
-    delete entry.path;
+    entry.path = undefined;
     this.#asked.delete(entry);
   }
 
@@ -223,30 +316,19 @@ class DatagramAcceptor implements Acceptor {
     const { hello } = found;
     const rival = this.#rivals.get(this.#from);
     const known = rival ?? this.#byAddress.get(this.#from);
-    if (known && equal(known.random, hello.random)) {
+    if (known && known.hello === keyOf(hello.random)) {
       // The hello that its engine was made for, once more, or the one before the cookie on a long way.
-      if (!known.session && hello.cookie?.length) this.#give(known, datagram, now);
+      const isSecond = (hello.cookie?.length ?? 0) > 0 || hello.retryCookie !== undefined;
+      if (!known.session && isSecond) this.#give(known, datagram, now);
       return;
     }
-    if (!this.#cookies.check(hello, this.#from, now)) this.#verify(found, datagram.length, now);
-    else this.#admit(found, datagram, now);
+    if (this.#refused.size > 0 && this.#refused.get(this.#from) === keyOf(hello.random)) return;
+    const greeting = this.#greeter.greet(found, datagram.length, this.#from, now);
+    if (greeting.kind === "reply") this.#outputs.push({ kind: "transmit", bytes: greeting.bytes, to: this.#from });
+    else if (greeting.kind === "welcome") this.#admit(found, greeting.retried, datagram, now);
   }
 
-  /** RFC 6347 4.2.1: message_seq and record number are the hello's, so that nothing has to be counted here. */
-  #verify({ record, fragment, hello }: Hello, most: number, now: number): void {
-    const message = encodeHelloVerifyRequest({ cookie: this.#cookies.make(hello, this.#from, now) });
-    const { messageSeq } = fragment;
-    const type = HANDSHAKE.helloVerifyRequest;
-    const framed = encodeFragment({ type, length: message.length, messageSeq, offset: 0, body: message });
-    const bytes = new Uint8Array(DATAGRAM_HEADER_LENGTH + framed.length);
-    bytes.set([CONTENT.handshake, DTLS_1_0 >> 8, DTLS_1_0 & 0xff]);
-    writeNumber(bytes, 3, 0, record.number);
-    bytes[12] = framed.length;
-    bytes.set(framed, DATAGRAM_HEADER_LENGTH);
-    if (bytes.length <= most) this.#outputs.push({ kind: "transmit", bytes, to: this.#from });
-  }
-
-  #admit({ record, fragment, hello }: Hello, datagram: Uint8Array, now: number): void {
+  #admit({ record, fragment, hello }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
     const from = this.#from;
     const known = this.#byAddress.get(from);
     const unproven = this.#rivals.get(from) ?? (known?.session ? undefined : known);
@@ -259,23 +341,22 @@ class DatagramAcceptor implements Acceptor {
       policy: toServerPolicy(this.#options, now, connectionId),
       datagrams: toDatagramPolicy(this.#options),
       now,
-      start: (link, policy) => new ServerHandshake(link, policy, this.#options),
+      start: (link, policy) => new ServerHandshake(link, policy, this.#options, retried),
       first: { messageSeq: fragment.messageSeq, recordNumber: record.number },
-      watcher: {
-        established: (session) => this.#established(entry, session),
-        ended: () => this.#forget(entry),
-        pathAnswered: (cookie) => this.#pathAnswered(entry, cookie),
-      },
+      watcher: this.#watcher,
     });
     const idKey = connectionId.length > 0 ? keyOf(connectionId) : undefined;
-    const entry: Entry = { engine, host, random: new Uint8Array(hello.random), idKey, from };
+    const entry: Entry = {
+      ...{ engine, host, hello: keyOf(hello.random), idKey, from },
+      ...{ session: undefined, path: undefined },
+    };
     this.#remember(entry, from);
     engine.receive(datagram, now);
     this.#outputs.push({ kind: "accepted", engine, from });
   }
 
   #remember(entry: Entry, from: string): void {
-    this.#entries.add(entry);
+    this.#entries.set(entry.engine, entry);
     this.#handshakes.add(entry);
     this.#perHost.set(entry.host, (this.#perHost.get(entry.host) ?? 0) + 1);
     if (entry.idKey !== undefined) this.#byId.set(entry.idKey, entry);
@@ -308,11 +389,23 @@ class DatagramAcceptor implements Acceptor {
   }
 
   #forget(entry: Entry): void {
-    if (!this.#entries.delete(entry)) return;
+    if (!this.#entries.delete(entry.engine)) return;
     this.#handshakeIsOver(entry);
     this.#stopAsking(entry);
     if (entry.idKey !== undefined) this.#byId.delete(entry.idKey);
     this.#leaveAddress(entry);
+  }
+
+  /** Whoever repeats a hello that was answered with an alert gets no other answer, and no second look at its key. */
+  #refuse({ from, hello }: Entry): void {
+    if (from === undefined) return;
+    this.#refused.delete(from);
+    this.#refused.set(from, hello);
+    if (this.#refused.size <= this.#policy.maxHandshakes) return;
+    for (const oldest of this.#refused.keys()) {
+      this.#refused.delete(oldest);
+      return;
+    }
   }
 
   #leaveAddress(entry: Entry): void {
@@ -358,20 +451,9 @@ class DatagramAcceptor implements Acceptor {
   }
 }
 
-/** A ClientHello in one piece and in the clear; `no hello` for all that is meant for an engine, undefined for what is for nobody. */
-function helloIn(record: RawRecord): Hello | "no hello" | undefined {
-  const { type, epoch, body, version } = record;
-  if (type !== CONTENT.handshake || epoch !== 0 || body[0] !== HANDSHAKE.clientHello) return "no hello";
-  try {
-    const fragment = readFragment(new Reader(body));
-    const isWhole = fragment.body.length === fragment.length;
-    if (!isWhole || (version !== DTLS_1_0 && version !== DTLS_1_2)) return undefined;
-    return { record, fragment, hello: decodeClientHello(fragment.body, "datagram") };
-  } catch {
-    return undefined;
-  }
-}
+const NOTHING: Uint8Array = new Uint8Array(0);
 
-function keyOf(connectionId: Uint8Array): string {
-  return String.fromCharCode(...connectionId);
+/** A string of as many characters: smaller than an array where there are thousands, and a key of maps. */
+function keyOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }

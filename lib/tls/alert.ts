@@ -17,6 +17,7 @@ const ALERTS = {
   insufficient_security: 71,
   internal_error: 80,
   inappropriate_fallback: 86,
+  user_canceled: 90,
   no_renegotiation: 100,
   missing_extension: 109,
   unsupported_extension: 110,
@@ -65,6 +66,11 @@ export function decodeAlert(payload: Uint8Array): Alert {
 /** Whether a received alert ends the connection in good order. */
 export function isCloseNotify(alert: Alert): boolean {
   return alert.description === ALERTS.close_notify;
+}
+
+/** The one alert of version 1.3 beside close_notify that ends nothing (RFC 8446 6): close_notify follows. */
+export function isCancellation(alert: Alert): boolean {
+  return alert.description === ALERTS.user_canceled;
 }
 
 /** The alert that `error` is told to the peer by; what a decoder throws has no alert of its own. */

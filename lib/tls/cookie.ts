@@ -1,12 +1,19 @@
-/** The cookies of HelloVerifyRequest: a server's memory that its clients keep (RFC 6347 4.2.1). @module */
+/** The cookies of HelloVerifyRequest and HelloRetryRequest: a server's memory that its clients keep (RFC 6347 4.2.1, RFC 9147 5.1). @module */
 
-import { toUtf8, Writer } from "../bytes/mod.ts";
+import { concat, equal, Reader, toUtf8, Writer } from "../bytes/mod.ts";
 import { createHmac, type Hmac, secretRandom } from "../crypto/mod.ts";
 import type { Random } from "../platform.ts";
 import type { ClientHello } from "./handshake/client_hello.ts";
 
-/** Bytes of a cookie: a whole HMAC-SHA-256. */
-const COOKIE_LENGTH = 32;
+/** What the server has to know again of a first hello of version 1.3. */
+export interface Recollection {
+  /** IANA cipher suite that was chosen. */
+  readonly suite: number;
+  /** The group that was asked for, if any. */
+  readonly group: number | undefined;
+  /** The hash of the first hello. */
+  readonly firstHello: Uint8Array;
+}
 
 /**
  * Makes and checks cookies under a secret of its own that changes with time; the one before it is still good, so that
@@ -38,11 +45,41 @@ export class CookieJar implements Disposable {
     return current.verify(message, cookie) || (this.#previous?.verify(message, cookie) ?? false);
   }
 
+  /** The cookie that brings back `what` of the first `hello` from `from`: 20 bytes more than the hash. */
+  remember(hello: ClientHello, what: Recollection, from: string, now: number): Uint8Array {
+    const content = new Writer().u16(what.suite).u16(what.group ?? NO_GROUP).bytes(what.firstHello).done();
+    return new Writer().bytes(content).bytes(this.#proof(this.#turn(now), hello, content, from)).done();
+  }
+
+  /** What the cookie in the second `hello` brings back, if it was made for its sender within the last one to two minutes. */
+  recall(hello: ClientHello, from: string, now: number): Recollection | undefined {
+    const { retryCookie } = hello;
+    if (!retryCookie || retryCookie.length <= 4 + PROOF_LENGTH || retryCookie.length > MOST) return undefined;
+    const content = retryCookie.subarray(0, -PROOF_LENGTH);
+    const proof = retryCookie.subarray(-PROOF_LENGTH);
+    const current = this.#turn(now);
+    const isOurs = [current, this.#previous].some((hmac) =>
+      hmac && equal(this.#proof(hmac, hello, content, from), proof)
+    );
+    if (!isOurs) return undefined;
+    const reader = new Reader(content);
+    const suite = reader.u16();
+    const group = reader.u16();
+    return { suite, group: group === NO_GROUP ? undefined : group, firstHello: reader.take(reader.remaining) };
+  }
+
   [Symbol.dispose](): void {
     this.#current?.[Symbol.dispose]();
     this.#previous?.[Symbol.dispose]();
     this.#current = undefined;
     this.#previous = undefined;
+  }
+
+  #proof(hmac: Hmac, hello: ClientHello, content: Uint8Array, from: string): Uint8Array {
+    const tag = new Uint8Array(COOKIE_LENGTH);
+    // A version that no hello has: what is made for one kind of cookie is worth nothing as the other.
+    hmac.signInto(concat(boundTo({ ...hello, version: 0 }, from), content), tag);
+    return tag.subarray(0, PROOF_LENGTH);
   }
 
   #turn(now: number): Hmac {
@@ -64,5 +101,13 @@ function boundTo(hello: ClientHello, from: string): Uint8Array {
   return writer.done();
 }
 
+/** Bytes of a cookie of version 1.2: a whole HMAC-SHA-256. */
+const COOKIE_LENGTH = 32;
+/** Bytes of the HMAC in one of version 1.3, which is long enough already. */
+const PROOF_LENGTH = 16;
+/** Bytes of a cookie with the longest hash. */
+const MOST = 4 + 48 + PROOF_LENGTH;
+/** IANA reserves it. */
+const NO_GROUP = 0;
 /** Milliseconds of one secret. */
 const LIFETIME = 60_000;

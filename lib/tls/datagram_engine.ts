@@ -1,6 +1,6 @@
 /**
  * One DTLS association: joins the record layer of datagrams with a handshake's state machine, and answers to the driver
- * (RFC 6347, RFC 9146).
+ * (RFC 6347, RFC 9146, RFC 9147).
  *
  * Anybody can send a datagram. So what is not authenticated ends nothing: records that do not open are dropped, alerts in
  * the clear are remembered and the timer goes on, messages that can not be meant make room for one that can. Only what
@@ -9,12 +9,24 @@
  * @module
  */
 
+import { concat } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
-import { type AlertName, alertOf, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
+import type { SecretBytes } from "../crypto/mod.ts";
+import { exportedBy } from "./exporter.ts";
+import {
+  type AlertName,
+  alertOf,
+  decodeAlert,
+  encodeAlert,
+  errorOf,
+  isCancellation,
+  isCloseNotify,
+  TlsFailure,
+} from "./alert.ts";
 import { ClientHandshake } from "./client.ts";
 import { DatagramHandshake, type DatagramHandshakeOptions, fragmentsIn } from "./datagram_handshake.ts";
 import { type DatagramPolicy, type DtlsOptions, toClientPolicy, toDatagramPolicy } from "./dtls_options.ts";
-import type { Answer, Demand, Engine, Output, Session } from "./engine.ts";
+import type { Answer, Demand, Durable, Engine, Output, Resumable, Session } from "./engine.ts";
 import type { Handshake, HandshakeLink } from "./handshake.ts";
 import { HANDSHAKE } from "./handshake/message.ts";
 import { MAX_IDLE_RECORDS } from "./limits.ts";
@@ -22,13 +34,15 @@ import type { Policy } from "./options.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { DatagramReader, type DatagramRecord } from "./record/datagram_reader.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
+import { DurableSession } from "./durable_session.ts";
+import { type KeptKeys, keptKeys, savedProtections, type SavedSession } from "./saved_session.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
 
 /**
- * A DTLS 1.2 PSK client for one association. Its first output is there at once: poll first. Each `receive` takes one
- * datagram, each `transmit` is one, each `data` is one record.
+ * A PSK client of DTLS 1.3 and 1.2 for one association. Its first output is there at once: poll first. Version 1.3 wants
+ * its key before anything is said. Each `receive` takes one datagram, each `transmit` is one, each `data` is one record.
  *
- * A wrong key looks like a line that is dead: it ends in `timeout`. Nothing is resumed or compressed, and there is no
+ * A wrong key looks like a line that is dead: it ends in `timeout`. Nothing is compressed, and there is no
  * second handshake. Throws RangeError for options that make no sense.
  */
 export function createDtlsEngine(options: DtlsOptions): Engine {
@@ -51,15 +65,19 @@ export interface Birth {
   /** A server goes on where its client is, since nothing was kept of what came before: message_seq and record number. */
   readonly first?: { readonly messageSeq: number; readonly recordNumber: number };
   readonly watcher?: Watcher;
+  /** Instead of a handshake: an established session of version 1.2, whose keys are the engine's from here on. */
+  readonly saved?: SavedSession;
 }
 
 /** Who has to know what becomes of an engine: the acceptor. */
 export interface Watcher {
-  established(session: Session): void;
+  established(engine: Engine, session: Session): void;
   /** For good, also by disposal. */
-  ended(): void;
+  ended(engine: Engine): void;
   /** The peer answered a return routability check (RFC 9853); what it brought back, 8 bytes. */
-  pathAnswered(cookie: Uint8Array): void;
+  pathAnswered(engine: Engine, cookie: Uint8Array): void;
+  /** Record numbers came, which may have been missed before. */
+  granted(engine: Engine, now: number): void;
 }
 
 /** The engine of either role. */
@@ -69,6 +87,7 @@ export class DatagramEngine implements Engine {
   readonly #writer: DatagramWriter;
   readonly #handshake: DatagramHandshake;
   readonly #watcher: Watcher | undefined;
+  readonly #exports: boolean;
   readonly #outputs: Output[] = [];
   #polled = 0;
   #now: number;
@@ -77,32 +96,53 @@ export class DatagramEngine implements Engine {
   /** The last fatal alert in the clear, which anybody may have sent. */
   #heard: SeccfError | undefined;
   #idleRecords = 0;
+  /** Until the session is established, where it is to be saved. */
+  #keys: KeptKeys | undefined;
+  #durable: DurableSession | undefined;
 
   constructor(birth: Birth) {
-    const { role, policy, datagrams, first = { messageSeq: 0, recordNumber: 0 } } = birth;
+    const { role, datagrams, saved, first = { messageSeq: 0, recordNumber: 0 } } = birth;
+    const policy: Policy = datagrams.durable
+      ? { ...birth.policy, keepKeys: (...keys) => this.#keep(keptKeys(...keys)) }
+      : birth.policy;
     this.#role = role;
     this.#reader = new DatagramReader(policy.connectionId ?? NOTHING);
     this.#writer = new DatagramWriter(datagrams.mtu, first.recordNumber);
     this.#watcher = birth.watcher;
+    this.#exports = policy.exporter;
     this.#now = birth.now;
     this.#endsAt = policy.deadline;
-    const options: DatagramHandshakeOptions = {
-      role,
-      reader: this.#reader,
-      writer: this.#writer,
-      retransmit: datagrams.retransmit,
-      messageSeq: first.messageSeq,
-      demand: (demand) => this.#outputs.push({ kind: "demand", demand }),
-      established: (session) => this.#established(session),
+    const options = {
+      ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
+      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, ...this.#ears() },
     };
     this.#handshake = new DatagramHandshake(options, (link) => birth.start(link, policy));
-    this.#handshake.start(birth.now);
+    if (saved) this.#resume(saved, policy);
+    else this.#handshake.start(birth.now);
     this.#flush();
   }
 
+  /** What an idle session keeps for good: not in the constructor, whose policy they would keep with them. */
+  #ears(): Pick<DatagramHandshakeOptions, "demand" | "established"> {
+    return {
+      demand: (demand) => this.#outputs.push({ kind: "demand", demand }),
+      established: (session, resumable) => this.#established(session, resumable),
+    };
+  }
+
   get deadline(): number | undefined {
-    const due = this.#handshake.dueAt;
+    const due = this.#handshake.dueAt ?? this.#durable?.numbers.dueAt;
+    if (this.#state === "open") return due;
     return due === undefined || this.#endsAt === undefined ? this.#endsAt : Math.min(due, this.#endsAt);
+  }
+
+  get durable(): Durable | undefined {
+    return this.#durable;
+  }
+
+  /** Whether nothing can be sent before record numbers are granted. */
+  get awaitsNumbers(): boolean {
+    return this.#durable?.left === 0;
   }
 
   /** The highest number of a record that opened; -1 before the first. */
@@ -126,9 +166,14 @@ export class DatagramEngine implements Engine {
   send(plaintext: Uint8Array, now: number): void {
     this.#enter(now);
     if (this.#state !== "open") throw new SeccfError("state", "nothing can be sent before or after the session");
-    const most = this.#writer.most(1);
+    const epoch = this.#handshake.sendEpoch;
+    const most = this.#writer.most(epoch);
     if (plaintext.length > most) throw new SeccfError("too-large", `a datagram of this path carries ${most} bytes`);
-    this.#try(() => this.#writer.write(1, CONTENT.applicationData, plaintext));
+    if (this.awaitsNumbers) throw new SeccfError("exhausted", "the next record numbers are not on record yet");
+    this.#try(() => {
+      this.#writer.write(epoch, CONTENT.applicationData, plaintext);
+      this.#handshake.refresh(now);
+    });
     this.#flush();
   }
 
@@ -160,6 +205,12 @@ export class DatagramEngine implements Engine {
     this.#flush();
   }
 
+  exportKey(label: string, context: Uint8Array | undefined, length: number): SecretBytes {
+    return exportedBy(this.#exports && this.#state === "open" ? this.#handshake.sequel : undefined, {
+      ...{ label, context, length },
+    });
+  }
+
   poll(): Output | undefined {
     const output = this.#outputs[this.#polled];
     if (output) {
@@ -180,7 +231,7 @@ export class DatagramEngine implements Engine {
     this.#outputs.length = 0;
     this.#polled = 0;
     this.#state = "disposed";
-    if (!ended) this.#watcher?.ended();
+    if (!ended) this.#watcher?.ended(this);
   }
 
   /** Ends without a word to the peer, because of `error`; outputs may be waiting. */
@@ -194,7 +245,11 @@ export class DatagramEngine implements Engine {
    */
   checkPath(cookie: Uint8Array): Uint8Array | undefined {
     if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return undefined;
-    return this.#writer.apart(1, CONTENT.returnRoutability, encodePathMessage({ kind: "challenge", cookie }));
+    return this.#writer.apart(
+      this.#handshake.sendEpoch,
+      CONTENT.returnRoutability,
+      encodePathMessage({ kind: "challenge", cookie }),
+    );
   }
 
   #enter(now: number): void {
@@ -203,6 +258,48 @@ export class DatagramEngine implements Engine {
     this.#outputs.length = 0;
     this.#polled = 0;
     this.#now = now;
+    this.#durable?.numbers.tell(now);
+  }
+
+  #keep(keys: KeptKeys): void {
+    this.#keys?.[Symbol.dispose]();
+    this.#keys = keys;
+  }
+
+  /** Goes on with a session instead of a handshake. */
+  #resume(saved: SavedSession, { random }: Policy): void {
+    const { session, connectionIds: ids, window } = saved;
+    const [sent, received] = savedProtections(saved, random);
+    const [theirs, own] = this.#role === "client" ? [ids?.server, ids?.client] : [ids?.client, ids?.server];
+    this.#writer.protect(sent, theirs ?? NOTHING);
+    this.#reader.protect(received, own ?? NOTHING);
+    this.#handshake.resume(ids);
+    this.#keys = saved.keys;
+    this.#state = "open";
+    this.#endsAt = undefined;
+    this.#endure(session, saved.above, window.highest);
+    this.#reader.endure(this.#durable!.numbers, window);
+  }
+
+  #endure(session: Session, above: number, newest: number): void {
+    if (!this.#keys) return;
+    this.#durable = new DurableSession({
+      ...{ role: this.#role, session, connectionIds: this.#handshake.connectionIds, keys: this.#keys },
+      ...{ above, newest, now: this.#now },
+      window: () => this.#reader.seen,
+      granted: (grant, now) => this.#granted(grant, now),
+    });
+    this.#keys = undefined;
+    this.#reader.endure(this.#durable.numbers);
+  }
+
+  #granted(grant: () => readonly Uint8Array[], now: number): void {
+    this.#enter(now);
+    // In one piece: what is delivered is valid together.
+    this.#reader.push(concat(...grant()));
+    this.#try(() => this.#read());
+    this.#flush();
+    this.#watcher?.granted(this, now);
   }
 
   /** Whether the handshake's time is over, which ends the association. The peer is told nothing: it was silent too. */
@@ -228,30 +325,35 @@ export class DatagramEngine implements Engine {
   #read(): void {
     while (this.#state !== "closed") {
       const record = this.#reader.next();
-      if (!record) return;
+      if (!record) break;
       this.#record(record);
     }
+    if (this.#state === "open") this.#handshake.refresh(this.#now);
+    else if (this.#state === "handshake" && this.#reader.isEarly) this.#handshake.hurry(this.#now);
   }
 
-  #record({ type, payload }: DatagramRecord): void {
-    if (type === CONTENT.handshake) this.#handshakeRecord(payload);
-    else if (type === CONTENT.alert) this.#alertCame(payload);
+  #record(record: DatagramRecord): void {
+    const { type, epoch, payload } = record;
+    if (type === CONTENT.handshake) this.#handshakeRecord(record);
+    else if (type === CONTENT.alert) this.#alertCame(record);
     else if (type === CONTENT.changeCipherSpec) this.#handshake.changeCipherSpec(payload, this.#now);
-    else if (type === CONTENT.applicationData) this.#applicationData(payload);
+    // RFC 9147 5.8.1: epoch 2 is for the handshake alone.
+    else if (type === CONTENT.applicationData && epoch !== 2) this.#applicationData(payload);
+    else if (type === CONTENT.ack) this.#handshake.acknowledged(record, this.#now);
     else if (type === CONTENT.returnRoutability) this.#pathMessage(payload);
   }
 
-  #handshakeRecord(payload: Uint8Array): void {
-    if (this.#state === "handshake") {
-      this.#handshake.fragments(payload, this.#now);
+  #handshakeRecord(record: DatagramRecord): void {
+    if (this.#state === "handshake" || this.#handshake.isVersion13) {
+      this.#handshake.fragments(record, this.#now);
       return;
     }
     // Under the keys, and new: nobody but the peer says this.
-    for (const fragment of fragmentsIn(payload)) {
+    for (const fragment of fragmentsIn(record.payload)) {
       if (fragment.type === (this.#role === "server" ? HANDSHAKE.clientHello : HANDSHAKE.helloRequest)) {
         this.#passOver();
         this.#alert("no_renegotiation");
-      } else if (this.#handshake.isRepeatedFinished(fragment)) {
+      } else if (this.#handshake.isRepeatedFinished(fragment) && !this.awaitsNumbers) {
         this.#handshake.answerRepetition(this.#now);
       }
     }
@@ -264,20 +366,21 @@ export class DatagramEngine implements Engine {
     this.#outputs.push({ kind: "data", bytes: payload });
   }
 
-  #alertCame(payload: Uint8Array): void {
+  #alertCame({ epoch, payload }: DatagramRecord): void {
     let alert;
     try {
       alert = decodeAlert(payload);
     } catch {
       return;
     }
-    if (this.#reader.epoch === 0) {
+    if (epoch === 0) {
       if (alert.fatal) this.#heard = errorOf(alert);
     } else if (isCloseNotify(alert)) {
       const early = this.#state === "handshake";
       if (!early) this.#alert("close_notify");
       this.#end(early ? new SeccfError("closed", "the peer closed during the handshake") : undefined);
-    } else if (alert.fatal) {
+    } else if (alert.fatal || (this.#handshake.isVersion13 && !isCancellation(alert))) {
+      // RFC 8446 6: in version 1.3 it is the description alone that says so.
       this.#end(errorOf(alert));
     } else {
       this.#passOver();
@@ -287,10 +390,14 @@ export class DatagramEngine implements Engine {
   #pathMessage(payload: Uint8Array): void {
     if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return;
     const message = decodePathMessage(payload);
-    if (message?.kind === "challenge") {
-      this.#writer.write(1, CONTENT.returnRoutability, encodePathMessage(answerTo(message)));
+    if (message?.kind === "challenge" && !this.awaitsNumbers) {
+      this.#writer.write(
+        this.#handshake.sendEpoch,
+        CONTENT.returnRoutability,
+        encodePathMessage(answerTo(message)),
+      );
     } else if (message?.kind === "response") {
-      this.#watcher?.pathAnswered(message.cookie);
+      this.#watcher?.pathAnswered(this, message.cookie);
     }
   }
 
@@ -300,12 +407,14 @@ export class DatagramEngine implements Engine {
     throw new TlsFailure("unexpected_message", "too-large", "too many records that bring nothing");
   }
 
-  #established(session: Session): void {
+  #established(session: Session, resumable?: Resumable): void {
     this.#state = "open";
     this.#endsAt = undefined;
     this.#heard = undefined;
+    this.#endure(session, 0, this.#reader.newest);
     this.#outputs.push({ kind: "established", session });
-    this.#watcher?.established(session);
+    if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
+    this.#watcher?.established(this, session);
   }
 
   #alert(name: AlertName): void {
@@ -332,7 +441,7 @@ export class DatagramEngine implements Engine {
     this.#outputs.push(error ? { kind: "closed", error } : { kind: "closed" });
     this.#state = "closed";
     this.#wipe();
-    this.#watcher?.ended();
+    this.#watcher?.ended(this);
   }
 
   #wipe(): void {
@@ -340,13 +449,17 @@ export class DatagramEngine implements Engine {
     this.#handshake[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
+    this.#keys?.[Symbol.dispose]();
+    this.#durable?.[Symbol.dispose]();
   }
 
   /** What was written leaves before anything that the driver may do next. */
   #flush(): void {
-    const datagrams = this.#writer.take();
-    if (datagrams.length === 0) return;
-    this.#outputs.unshift(...datagrams.map((bytes): Output => ({ kind: "transmit", bytes })));
+    // Not before: the last flight of a handshake is written after its end.
+    if (this.#durable) this.#writer.endure(this.#durable.numbers);
+    const written = this.#writer.take().map((bytes): Output => ({ kind: "transmit", bytes }));
+    if (this.#outputs.length === 0) this.#outputs.push(...written);
+    else if (written.length > 0) this.#outputs.unshift(...written);
   }
 }
 

@@ -2,16 +2,27 @@
 
 import type { Random } from "../platform.ts";
 import { DATAGRAM_LENGTH } from "./limits.ts";
-import type { ClientOptions, CommonOptions, Policy, ServerOptions } from "./options.ts";
+import type { ClientOptions, CommonOptions, Form, Policy, ServerOptions } from "./options.ts";
 import { toPolicy } from "./options.ts";
-import { DTLS_1_2 } from "./record/content_type.ts";
+import { DTLS_1_2, DTLS_1_3 } from "./record/content_type.ts";
 
 /** What both ends of an association have. */
 export interface DatagramOptions {
-  /** Bytes of the longest datagram that is sent: the path's MTU less the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's 1280). */
+  /**
+   * Bytes of the longest datagram that is sent: the path's MTU less the headers of IP and UDP. 128 to 65507, default
+   * 1232 (IPv6's 1280). A ClientHello with a cookie has about 150 with all suites of the default and 120 with one of
+   * plain PSK, more with a server name or long Connection ID, and servers without state, the acceptor here among them,
+   * take it in one datagram alone: a client on a shorter path names fewer suites. In version 1.3 it has about 300 with an
+   * identity of 15 bytes; so below 548 version 1.2 alone takes part, unless `versions` says otherwise.
+   */
   readonly mtu?: number;
   /** Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. */
   readonly retransmitSeconds?: number;
+  /**
+   * The session is to outlive this process: its engine has `durable`, and once established neither sends nor delivers before that
+   * is on record. Default false: numbers live and die with the engine. Version 1.2 alone.
+   */
+  readonly durable?: boolean;
 }
 
 /** What `createDtlsEngine` takes. */
@@ -27,7 +38,7 @@ export interface DtlsOptions extends ClientOptions, DatagramOptions {
 
 /** What `createDtlsAcceptor` takes: what its engines are told, and how many there may be. */
 export interface DtlsAcceptorOptions
-  extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities"> {
+  extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities" | "resumption"> {
   /** How long each handshake may take from the hello with the cookie on. Default 30. */
   readonly handshakeSeconds?: number;
   /** Bytes of the Connection IDs given out, `nodeId` included: 0, or 4 to 255. Default 8. 0: peers are known by their address alone. */
@@ -49,16 +60,18 @@ export interface DatagramPolicy {
   readonly mtu: number;
   /** Milliseconds. */
   readonly retransmit: number;
+  /** Whether the session is to outlive its process. */
+  readonly durable: boolean;
 }
 
 /** Throws RangeError for options that make no sense. */
 export function toDatagramPolicy(options: DatagramOptions): DatagramPolicy {
-  const { mtu = DATAGRAM_LENGTH, retransmitSeconds = 1 } = options;
+  const { mtu = DATAGRAM_LENGTH, retransmitSeconds = 1, durable = false } = options;
   if (!(Number.isInteger(mtu) && mtu >= 128 && mtu <= 65_507)) throw new RangeError("mtu is 128 to 65507 bytes");
   if (!(retransmitSeconds > 0 && Number.isFinite(retransmitSeconds))) {
     throw new RangeError("retransmitSeconds is above 0");
   }
-  return { mtu, retransmit: retransmitSeconds * 1000 };
+  return { mtu, retransmit: retransmitSeconds * 1000, durable };
 }
 
 /** Throws RangeError for options that make no sense. */
@@ -67,15 +80,33 @@ export function toClientPolicy(options: DtlsOptions): Policy {
   if (connectionId !== false && connectionId.length > 255) {
     throw new RangeError("a Connection ID has 255 bytes at most");
   }
-  const policy = toPolicy({ ...options, handshakeSeconds: options.handshakeSeconds ?? HANDSHAKE_SECONDS });
+  const policy = toPolicy(
+    { ...options, ...toVersions(options), handshakeSeconds: options.handshakeSeconds ?? HANDSHAKE_SECONDS },
+    DATAGRAM,
+  );
   const own = connectionId === false ? {} : { connectionId: new Uint8Array(connectionId) };
-  return { ...policy, version: DTLS_1_2, ...own };
+  return { ...policy, ...own, longestHello: toDatagramPolicy(options).mtu - HELLO_OVERHEAD };
 }
 
 /** One engine's policy, born `now`; throws RangeError for options that make no sense. */
 export function toServerPolicy(options: DtlsAcceptorOptions, now: number, connectionId: Uint8Array): Policy {
   const handshakeSeconds = options.handshakeSeconds ?? HANDSHAKE_SECONDS;
-  return { ...toPolicy({ ...options, role: "server", now, handshakeSeconds }), version: DTLS_1_2, connectionId };
+  return {
+    ...toPolicy({ ...options, ...toVersions(options), role: "server", now, handshakeSeconds }, DATAGRAM),
+    connectionId,
+  };
+}
+
+/** Version 1.2 alone where nothing is named and 1.3 can not be had: its sessions are not kept, its hellos are long. */
+function toVersions(options: DatagramOptions & Pick<CommonOptions, "versions">): Pick<CommonOptions, "versions"> {
+  const { versions, durable = false, mtu = DATAGRAM_LENGTH } = options;
+  if (versions) {
+    if (durable && versions.includes(DTLS_1_3)) {
+      throw new RangeError("a session of DTLS 1.3 does not outlive its process");
+    }
+    return { versions };
+  }
+  return durable || mtu < SHORTEST_FOR_13 ? { versions: [DTLS_1_2] } : {};
 }
 
 /** What an acceptor keeps to, with every default filled in and checked. */
@@ -117,6 +148,11 @@ function upToLastColon(from: string): string {
   return end < 0 ? from : from.slice(0, end);
 }
 
+const DATAGRAM: Form = { transport: "datagram", versions: [DTLS_1_3, DTLS_1_2] };
 const HANDSHAKE_SECONDS = 30;
+/** What every host takes in one piece, 576 bytes (RFC 1122 3.3.2), without the headers of IP and UDP. */
+const SHORTEST_FOR_13 = 548;
+/** Headers of record (13) and message (12), and a cookie (32). */
+const HELLO_OVERHEAD = 57;
 /** Random bytes of each Connection ID. */
 const SHORTEST_UNIQUE = 4;

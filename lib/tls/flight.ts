@@ -1,9 +1,21 @@
-/** One flight: what was said last, kept until it is answered, and when to say it again (RFC 6347 4.2.4). @module */
+/**
+ * One flight: what was said last, kept until it is answered or acknowledged, and when to say it again (RFC 6347 4.2.4,
+ * RFC 9147 5.8, 7.2).
+ *
+ * @module
+ */
 
 import { encodeFragment, FRAGMENT_HEADER_LENGTH } from "./handshake/fragment.ts";
+import type { RecordNumber } from "./record/ack.ts";
 import { CONTENT } from "./record/content_type.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+
+/** Bytes of a message's body, `from` up to `to`; of an empty one there is still something to say. */
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** A message, or where `type` is undefined ChangeCipherSpec. */
 interface Item {
@@ -11,15 +23,22 @@ interface Item {
   readonly type?: number;
   readonly messageSeq: number;
   readonly body: Uint8Array;
+  /** What the peer is not known to have, in order. */
+  missing: readonly Piece[];
 }
 
-/** Messages keep their message_seq whenever they are sent; records are new each time. */
+/** Messages keep their message_seq and epoch whenever they are sent; records are new each time. */
 export class Flight {
   readonly #initial: number;
   #interval: number;
   #items: Item[] = [];
+  /** What was in which record, where the peer acknowledges records. */
+  #sent: Map<string, Piece & { readonly item: Item }> | undefined;
   #sentAt = -Infinity;
   #dueAt: number | undefined;
+  #repetitions = 0;
+  /** Whether an ACK had something of it said again. */
+  #isAcknowledged = false;
 
   /** `initial`: milliseconds until it is said again, the first time. */
   constructor(initial: number) {
@@ -37,21 +56,35 @@ export class Flight {
     return this.#items.length > 0;
   }
 
+  /** How often the timer had it said again. A count. */
+  get repetitions(): number {
+    return this.#repetitions;
+  }
+
+  /** From here on the peer acknowledges records (RFC 9147 7). */
+  track(): void {
+    this.#sent ??= new Map();
+  }
+
   /** The last flight was answered: what is added from here on is the next. */
   begin(): void {
     this.#items = [];
+    this.#sent?.clear();
     this.#interval = this.#initial;
     this.#dueAt = undefined;
+    this.#repetitions = 0;
+    this.#isAcknowledged = false;
   }
 
   /** Adds a copy of a message. */
   add(epoch: Epoch, type: number, messageSeq: number, body: Uint8Array): void {
-    this.#items.push({ epoch, type, messageSeq, body: new Uint8Array(body) });
+    const missing = [{ from: 0, to: body.length }];
+    this.#items.push({ epoch, type, messageSeq, body: new Uint8Array(body), missing });
   }
 
   /** Adds ChangeCipherSpec, the last word of epoch 0. */
   addChangeCipherSpec(): void {
-    this.#items.push({ epoch: 0, messageSeq: 0, body: Uint8Array.of(1) });
+    this.#items.push({ epoch: 0, messageSeq: 0, body: Uint8Array.of(1), missing: [{ from: 0, to: 1 }] });
   }
 
   /** Says it for the first time. `awaitsAnswer`: the peer has to say something then. */
@@ -60,8 +93,9 @@ export class Flight {
     this.#dueAt = awaitsAnswer ? now + this.#interval : undefined;
   }
 
-  /** The timer: says it again and waits twice as long. */
+  /** The timer: says again what is missing, and waits twice as long. */
   repeat(writer: DatagramWriter, now: number): void {
+    this.#repetitions++;
     this.#interval = Math.min(2 * this.#interval, Math.max(LONGEST_INTERVAL, this.#initial));
     this.send(writer, now, true);
   }
@@ -75,6 +109,28 @@ export class Flight {
     this.send(writer, now, this.#dueAt !== undefined);
   }
 
+  /**
+   * The peer has what was in `records`. When it has all, the flight is over; else what is missing is said again (RFC
+   * 9147 7.2), at once the first time, and later where it was not said a moment ago.
+   */
+  acknowledge(records: readonly RecordNumber[], writer: DatagramWriter, now: number): void {
+    for (const record of records) this.#forget(record);
+    this.#items = this.#items.filter(({ missing }) => missing.length > 0);
+    if (!this.isKept) {
+      this.begin();
+      return;
+    }
+    if (this.#dueAt === undefined) return;
+    if (this.#isAcknowledged) this.answerRepetition(writer, now);
+    else this.send(writer, now, true);
+    this.#isAcknowledged = true;
+  }
+
+  /** Much else is said meanwhile that may be worth nothing without it: says it beside that, and the timer goes on. */
+  urge(writer: DatagramWriter, now: number): void {
+    if (this.#dueAt !== undefined && now - this.#sentAt >= this.#initial * AGAIN_AFTER) this.#write(writer, now);
+  }
+
   /** The answer has begun: nothing is to be repeated by the timer. */
   settle(): void {
     this.#dueAt = undefined;
@@ -85,37 +141,63 @@ export class Flight {
     this.begin();
   }
 
+  #forget({ epoch, number }: RecordNumber): void {
+    const key = keyOf(epoch, number);
+    const sent = this.#sent?.get(key);
+    if (!sent) return;
+    this.#sent?.delete(key);
+    sent.item.missing = without(sent.item.missing, sent);
+  }
+
   #write(writer: DatagramWriter, now: number): void {
     this.#sentAt = now;
     writer.seal();
     for (const item of this.#items) {
       if (item.type === undefined) writer.write(item.epoch, CONTENT.changeCipherSpec, item.body);
-      else this.#writeMessage(writer, item.type, item);
+      else for (const piece of item.missing) this.#writePiece(writer, item.type, item, piece);
     }
     writer.seal();
   }
 
-  #writeMessage(writer: DatagramWriter, type: number, { epoch, messageSeq, body }: Item): void {
+  #writePiece(writer: DatagramWriter, type: number, item: Item, { from, to }: Piece): void {
+    const { epoch, messageSeq, body } = item;
     const length = body.length;
-    let offset = 0;
+    let offset = from;
     do {
       let room = writer.room(epoch) - FRAGMENT_HEADER_LENGTH;
       // A message that fits into a datagram is not cut; and no piece is so short that it is all header.
-      if (room < length - offset) {
+      if (room < to - offset) {
         const fresh = writer.most(epoch) - FRAGMENT_HEADER_LENGTH;
-        if (fresh >= length - offset || room < SHORTEST_PIECE) {
+        if (fresh >= to - offset || room < SHORTEST_PIECE) {
           writer.seal();
           room = fresh;
         }
       }
-      const piece = body.subarray(offset, offset + Math.max(room, 1));
-      writer.write(epoch, CONTENT.handshake, encodeFragment({ type, length, messageSeq, offset, body: piece }));
-      offset += piece.length;
-    } while (offset < length);
+      const end = Math.min(to, offset + Math.max(room, 1));
+      const fragment = encodeFragment({ type, length, messageSeq, offset, body: body.subarray(offset, end) });
+      const number = writer.write(epoch, CONTENT.handshake, fragment);
+      this.#sent?.set(keyOf(epoch, number), { item, from: offset, to: end });
+      offset = end;
+    } while (offset < to);
   }
 }
 
-/** RFC 6347 4.2.4.1: milliseconds. */
+/** `pieces` less what `known` covers. */
+function without(pieces: readonly Piece[], known: Piece): Piece[] {
+  return pieces.flatMap((piece) => {
+    if (known.from <= piece.from && piece.to <= known.to) return [];
+    if (known.to <= piece.from || piece.to <= known.from) return [piece];
+    const left = { from: piece.from, to: known.from };
+    const right = { from: known.to, to: piece.to };
+    return [left, right].filter(({ from, to }) => from < to);
+  });
+}
+
+function keyOf(epoch: Epoch, number: number): string {
+  return `${epoch}:${number}`;
+}
+
+/** RFC 6347 4.2.4.1, RFC 9147 5.8.2: milliseconds. */
 const LONGEST_INTERVAL = 60_000;
 /** Of the first interval. */
 const AGAIN_AFTER = 0.25;

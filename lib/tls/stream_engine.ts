@@ -7,25 +7,40 @@
  * @module
  */
 
+import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
-import { type AlertName, alertOf, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
+import {
+  type AlertName,
+  alertOf,
+  decodeAlert,
+  encodeAlert,
+  errorOf,
+  isCancellation,
+  isCloseNotify,
+  TlsFailure,
+} from "./alert.ts";
 import { ClientHandshake } from "./client.ts";
-import type { Answer, Demand, Engine, Output, Session } from "./engine.ts";
-import type { Handshake, HandshakeLink } from "./handshake.ts";
+import type { Answer, Demand, Engine, Output, Resumable, Session } from "./engine.ts";
+import { exportedBy } from "./exporter.ts";
+import type { Agreed, Handshake, HandshakeLink, Sequel } from "./handshake.ts";
 import { decodeHelloRequest } from "./handshake/hello_request.ts";
+import { decodeKeyUpdate } from "./handshake/key_update.ts";
 import { frameMessage, HANDSHAKE, type HandshakeMessage, MessageJoiner, unexpected } from "./handshake/message.ts";
-import { MAX_EARLY_MESSAGE, MAX_HELD, MAX_IDLE_RECORDS, MAX_MESSAGE } from "./limits.ts";
-import { type TlsOptions, toPolicy } from "./options.ts";
+import { MAX_EARLY_DATA, MAX_EARLY_MESSAGE, MAX_HELD, MAX_IDLE_RECORDS, MAX_MESSAGE } from "./limits.ts";
+import { isVersion13, type TlsOptions, toPolicy } from "./options.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { RecordReader, type TlsRecord } from "./record/record_reader.ts";
 import { RecordWriter } from "./record/record_writer.ts";
 import { ServerHandshake } from "./server.ts";
+import { StreamKeys } from "./tls13/stream_keys.ts";
 
 /**
- * A TLS 1.2 PSK engine for one connection over a stream. A client's first output is there at once: poll first.
+ * A PSK engine of TLS 1.3 and 1.2 for one connection over a stream. A client's first output is there at once, in version
+ * 1.3 the demand for its key: poll first.
  *
- * No session is resumed, nothing is compressed, and there is no second handshake: HelloRequest is passed over, a second
- * ClientHello gets the warning no_renegotiation. Throws RangeError for options that make no sense.
+ * Nothing is compressed, and there is no second handshake: in version 1.2 HelloRequest is passed over, and a second
+ * ClientHello gets the warning no_renegotiation. No data is sent or taken before the handshake (RFC 8446 2.3). Throws
+ * RangeError for options that make no sense.
  */
 export function createTlsEngine(options: TlsOptions): Engine {
   return new StreamEngine(options);
@@ -44,18 +59,24 @@ class StreamEngine implements Engine {
   #deadline: number | undefined;
   #demand: Demand | undefined;
   #idleRecords = 0;
+  #is13 = false;
+  /** Those of version 1.3. */
+  readonly #keys: StreamKeys;
+  /** What goes on behind the handshake. */
+  #sequel: Sequel | undefined;
+  readonly #exports: boolean;
 
   constructor(options: TlsOptions) {
     const policy = toPolicy(options);
     this.#role = options.role;
+    this.#exports = policy.exporter;
     this.#deadline = policy.deadline;
-    if (options.role === "client") {
-      this.#reader = new RecordReader([CONTENT.alert]);
-      this.#handshake = new ClientHandshake(this.#link(), policy, options);
-    } else {
-      this.#reader = new RecordReader([CONTENT.alert, CONTENT.handshake]);
-      this.#handshake = new ServerHandshake(this.#link(), policy, options);
-    }
+    const isClient = options.role === "client";
+    this.#reader = new RecordReader(isClient ? [CONTENT.alert] : [CONTENT.alert, CONTENT.handshake]);
+    this.#keys = new StreamKeys(this.#reader, this.#writer, policy.recordsPerKey);
+    this.#handshake = options.role === "client"
+      ? new ClientHandshake(this.#link(), policy, options)
+      : new ServerHandshake(this.#link(), policy, options);
     this.#handshake.start();
     this.#flush();
   }
@@ -83,6 +104,7 @@ class StreamEngine implements Engine {
     this.#enter();
     if (this.#state !== "open") throw new SeccfError("state", "nothing can be sent before or after the session");
     try {
+      this.#keys.refresh();
       this.#writer.write(CONTENT.applicationData, plaintext);
     } catch (error) {
       this.#fail(error);
@@ -117,6 +139,10 @@ class StreamEngine implements Engine {
     if (this.#state === "open") this.#alert("close_notify");
     this.#end();
     this.#flush();
+  }
+
+  exportKey(label: string, context: Uint8Array | undefined, length: number): SecretBytes {
+    return exportedBy(this.#exports ? this.#sequel : undefined, { label, context, length });
   }
 
   poll(): Output | undefined {
@@ -187,6 +213,7 @@ class StreamEngine implements Engine {
   #changeCipherSpec(payload: Uint8Array): void {
     if (!this.#handshake) throw unexpected("ChangeCipherSpec");
     if (payload.length !== 1 || payload[0] !== 1) {
+      if (this.#is13) throw unexpected("ChangeCipherSpec");
       throw new TlsFailure("decode_error", "malformed", "no ChangeCipherSpec", { clause: "RFC 5246 7.1" });
     }
     this.#handshake.changeCipherSpec();
@@ -205,6 +232,8 @@ class StreamEngine implements Engine {
   #message(message: HandshakeMessage): void {
     if (this.#handshake) {
       this.#handshake.message(message);
+    } else if (this.#is13) {
+      this.#messageOf13(message);
     } else if (this.#role === "server" && message.type === HANDSHAKE.clientHello) {
       this.#passOver();
       this.#alert("no_renegotiation");
@@ -214,6 +243,33 @@ class StreamEngine implements Engine {
     } else {
       throw unexpected("a handshake message");
     }
+  }
+
+  #messageOf13(message: HandshakeMessage): void {
+    this.#passOver();
+    if (message.type !== HANDSHAKE.keyUpdate) {
+      const state = this.#sequel?.message(message);
+      if (state) this.#outputs.push({ kind: "resumable", state });
+      return;
+    }
+    const { requested } = decodeKeyUpdate(message.body);
+    this.#endMessage();
+    this.#keys.updateReceived();
+    if (requested) this.#keys.updateSent();
+  }
+
+  /** RFC 8446 5.1: what comes before a change of keys ends before it. */
+  #endMessage(): void {
+    if (!this.#joiner.empty) throw unexpected("a change of keys inside a handshake message");
+  }
+
+  #agreed({ version }: Agreed): void {
+    this.#is13 = isVersion13(version);
+    this.#reader.agreed();
+    if (!this.#is13) return;
+    // Padding may make any record as long as they get.
+    this.#reader.trust();
+    if (this.#role === "server") this.#reader.allowClearAlerts();
   }
 
   #alertCame(payload: Uint8Array): void {
@@ -226,7 +282,7 @@ class StreamEngine implements Engine {
       } else {
         this.#end(new SeccfError("closed", "the peer closed during the handshake"));
       }
-    } else if (alert.fatal) {
+    } else if (alert.fatal || (this.#is13 && !isCancellation(alert))) {
       this.#end(errorOf(alert));
     } else {
       this.#passOver();
@@ -251,17 +307,31 @@ class StreamEngine implements Engine {
         this.#writer.protect(protection);
       },
       protectReceived: (protection) => this.#reader.protect(protection),
-      agreed: () => this.#reader.agreed(),
+      sendUnder: (_epoch, secret) => this.#keys.sendUnder(secret),
+      receiveUnder: (_epoch, secret) => {
+        this.#endMessage();
+        this.#keys.receiveUnder(secret);
+      },
+      compatibilityChange: () => this.#writer.writeClear(CONTENT.changeCipherSpec, CHANGE_CIPHER_SPEC),
+      skipEarlyData: () => this.#reader.skip(MAX_EARLY_DATA),
+      agreed: (agreed) => this.#agreed(agreed),
+      limitRecords: ({ sent, received }) => {
+        this.#writer.limit(sent);
+        this.#reader.limit(received);
+        // In version 1.3 everything from here on is protected.
+        if (this.#is13) this.#reader.trust();
+      },
       demand: (demand) => {
         this.#demand = demand;
         this.#outputs.push({ kind: "demand", demand });
       },
       passOver: () => this.#passOver(),
-      established: (session) => this.#established(session),
+      established: (...made) => this.#established(...made),
     };
   }
 
-  #established(session: Session): void {
+  #established(session: Session, sequel?: Sequel, resumable?: Resumable): void {
+    this.#sequel = sequel;
     this.#state = "open";
     this.#deadline = undefined;
     this.#idleRecords = 0;
@@ -269,6 +339,7 @@ class StreamEngine implements Engine {
     this.#handshake?.[Symbol.dispose]();
     this.#handshake = undefined;
     this.#outputs.push({ kind: "established", session });
+    if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
   }
 
   #alert(name: AlertName): void {
@@ -305,6 +376,9 @@ class StreamEngine implements Engine {
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
     this.#joiner.clear();
+    this.#keys[Symbol.dispose]();
+    this.#sequel?.[Symbol.dispose]();
+    this.#sequel = undefined;
   }
 
   /** What was written leaves before anything that the driver may do next. */

@@ -15,12 +15,6 @@ export class Transcript {
     else this.#early = concat(this.#early ?? new Uint8Array(0), framed);
   }
 
-  /** Forgets what was added; only before the hash is chosen. */
-  restart(): void {
-    if (this.#hasher) throw new SeccfError("state", "the transcript has its hash");
-    this.#early = new Uint8Array(0);
-  }
-
   /** The suite is chosen, and with it the hash. */
   start(hash: HashName): void {
     if (this.#early === undefined) throw new SeccfError("state", "the transcript has its hash");

@@ -36,7 +36,9 @@ export async function printSlopes(operations: Readonly<Record<string, Operation>
     // What allocates does so in every round; the JIT's own objects, early or late on a busy machine, are not in all.
     for (let i = 0; i < 4; i++) grown(count);
     const slopes = Array.from({ length: 7 }, () => (grown(3 * count) - grown(count)) / (2 * count));
-    report[name] = { slope: slopes.reduce((least, slope) => Math.abs(slope) < Math.abs(least) ? slope : least), right };
+    const least = slopes.reduce((least, slope) => Math.abs(slope) < Math.abs(least) ? slope : least);
+    // A collection in the middle makes the least of what does allocate nonsense.
+    report[name] = { slope: name === "control" ? Math.max(...slopes) : least, right };
   }
   console.log(JSON.stringify({ unit: measure.unit, report, kept: typeof kept }));
 }

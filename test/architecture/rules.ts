@@ -80,6 +80,7 @@ export const KINDS: readonly string[] = ["transports/stores", "transports/cards"
 export const PACKAGES: Readonly<Record<string, string>> = {
   "@noble/hashes": "crypto",
   "@noble/ciphers": "crypto",
+  "@noble/curves": "crypto",
   "cbor-x": "transports/stores",
   "saxes": "xml",
   "node-dtls-client": "transports/dtls",
@@ -93,6 +94,7 @@ export const EXPOSERS: Readonly<Record<string, string>> = {
   "lib/aka/milenage.ts": "the algorithm itself: OPc goes into every block (TS 35.206)",
   "lib/aka/tuak.ts": "the algorithm itself: K and TOPc go into the sponge (TS 35.231)",
   "lib/association/snapshot_state.ts": "what is sealed into a snapshot",
+  "lib/channel/saved_sessions.ts": "what is sealed of a session for the store",
   "lib/cose/oscore.ts": "the Common IV is derived as a key is and is public from there on (RFC 8613 5.2)",
   "lib/gba/pseudonym.ts": "a TMPI and an A-TID are derived as keys are and are names from there on",
   "lib/gba/sbi.ts": "the key crosses to the enabler in the answer of the GBA service (TS 29.309)",
@@ -102,7 +104,12 @@ export const EXPOSERS: Readonly<Record<string, string>> = {
   "lib/identity/usim_card.ts": "VERIFY carries the PIN to the card (TS 102 221 11.1.9)",
   "transports/roots/pkcs11_session.ts": "C_Login carries the PIN to the token",
   "transports/roots/tpm2.ts": "the authorization value goes to the TPM's tools by their standard input",
-  "lib/tls/key_schedule.ts": "a record's fixed IV is bytes; the key log writes the master secret when it is asked for",
+  "lib/tls/tls12/key_schedule.ts":
+    "a record's fixed IV is bytes; the key log writes the master secret when it is asked for",
+  "lib/tls/tls13/key_schedule.ts":
+    "salts and IVs are bytes; the key log writes the secrets of a session when it is asked for",
+  "lib/tls/resumption.ts": "what is sealed into a ticket",
+  "lib/tls/saved_session.ts": "record keys are cut out of the bytes that were saved of a session",
   "transports/dtls/node_dtls_client.ts": "node-dtls-client takes the key as bytes",
 };
 

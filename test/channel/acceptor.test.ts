@@ -131,11 +131,13 @@ test("a handshake that is over gives its place back, however it ended", async ()
 test("no more channels are open than allowed, and a closed one makes room", async () => {
   const { listener, connect, clock, codes } = place({ maxChannels: 2 });
   const clients = [await connect("10.0.0.1:1"), await connect("10.0.0.2:1")];
-  await assert.rejects(connect("10.0.0.3:1"), code("closed"));
+  // In version 1.3 a client has its channel before the listener has, and finds it closed as soon as it reads.
+  assert.equal(await readOne(await connect("10.0.0.3:1")), undefined);
   assert.deepEqual(codes(), ["exhausted"]);
   await clients[0]?.[Symbol.asyncDispose]();
   await clock.settle();
   clients.push(await connect("10.0.0.3:2"));
+  await clock.settle();
   await listener[Symbol.asyncDispose]();
   // Nobody took them: they go with the listener.
   for (const client of clients.slice(1)) assert.equal(await readOne(client), undefined);

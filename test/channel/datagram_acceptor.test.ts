@@ -47,6 +47,7 @@ function mute(): Engine & { disposed: number } {
     disposed: 0,
     deadline: undefined,
     ...{ receive() {}, send() {}, answer() {}, expire() {}, close() {}, poll: () => undefined },
+    exportKey: () => assert.fail("it has no keys"),
     [Symbol.dispose]() {
       this.disposed++;
     },

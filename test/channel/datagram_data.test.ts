@@ -33,7 +33,7 @@ test("both ends tell their association how it was used, and whose channel it is"
   const at = place();
   const mine = testAssociation();
   const { client, server } = await pair(at, "10.0.0.1:1", { keys: mine });
-  const binding = { carrier: "dtls", suite: 0x00a8, strength: 2 };
+  const binding = { carrier: "dtls", suite: 0x1301, strength: 3 };
   assert.deepEqual(mine.bindings, [binding]);
   assert.deepEqual(at.association.bindings, [binding]);
   assert.deepEqual(server.binding, binding);

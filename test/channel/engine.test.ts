@@ -38,7 +38,7 @@ class ScriptedEngine implements Engine {
     const session = { version: 0x0303, suite: 0x00a8, identity: IDENTITY, serverName: undefined };
     this.#outputs.push({
       kind: "established",
-      session: { ...session, extendedMasterSecret: true, encryptThenMac: false },
+      session: { ...session, forwardSecret: false, extendedMasterSecret: true, encryptThenMac: false },
     });
   }
 
@@ -50,6 +50,10 @@ class ScriptedEngine implements Engine {
   receive(bytes: Uint8Array): void {
     this.#call("receive");
     this.#outputs.push({ kind: "data", bytes: bytes.slice() });
+  }
+
+  exportKey(): never {
+    throw new TypeError("it has no keys");
   }
 
   expire(): void {
@@ -101,7 +105,7 @@ function keeper(incoming: Uint8Array[] = []) {
 
 /** Fresh bytes each time: an engine spoils what it gave. */
 const asked = () => ({ identity: toUtf8("somebody"), hint: toUtf8("hint"), serverName: "meter.example.net" });
-const demand = (): Output => ({ kind: "demand", demand: { kind: "psk", suite: 0x00a8, ...asked() } });
+const demand = (): Output => ({ kind: "demand", demand: { kind: "psk", version: 0x0303, suite: 0x00a8, ...asked() } });
 
 test("views are copied before the engine is called again, and everything is polled before that", async () => {
   const clock = new VirtualClock();

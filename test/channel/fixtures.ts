@@ -79,6 +79,8 @@ export interface EndsOptions {
   /** Wraps a stream, to watch it or to make it fail. */
   readonly wrap?: (stream: ByteStream, end: "client" | "server") => ByteStream;
   readonly suites?: readonly number[];
+  /** Default: both. */
+  readonly versions?: readonly number[];
 }
 
 /** Two handshakes under way. */
@@ -96,7 +98,10 @@ export async function startEnds(options: EndsOptions = {}): Promise<Ends> {
   const arrived = await listener[Symbol.asyncIterator]().next();
   if (arrived.done) throw new TypeError("nobody arrived");
   const far = wrap(arrived.value, "server");
-  const suites = options.suites ? { suites: options.suites } : {};
+  const suites = {
+    ...(options.suites && { suites: options.suites }),
+    ...(options.versions && { versions: options.versions }),
+  };
   const end = (stream: ByteStream, keys: KeySource, engine: Engine, limits: ChannelLimits): ChannelOptions => ({
     ...{ clock, stream, keys, engine, carrier: "tls" },
     ...limits,

@@ -137,40 +137,46 @@ test("a key that does not fit is as good as none", async () => {
   await assert.rejects(client, code("auth-failed"));
 });
 
-test("wrong key, unknown identity, a source that fails: each has its own code here and the same bytes on the wire", async () => {
-  const cases: { readonly keys: KeySource; readonly code: string }[] = [
-    { keys: testKeys(testAssociation(OTHER_KEY)), code: "auth-failed" },
-    { keys: { find: () => Promise.resolve(undefined) }, code: "auth-failed" },
-    { keys: { find: () => Promise.reject(new SeccfError("unreachable", "no Key Manager")) }, code: "unreachable" },
-    { keys: { find: () => Promise.reject(new SeccfError("expired", "the Ks is over")) }, code: "expired" },
-    { keys: testKeys(testAssociation(new Uint8Array(600))), code: "key-unavailable" },
-  ];
-  const wires = new Set<string>();
-  for (const { keys, code: expected } of cases) {
-    let wire = "";
-    const { clock, client, server } = await startEnds({
-      serverKeys: keys,
-      wrap: (stream, end) =>
-        end === "client" ? stream : {
-          remote: stream.remote,
-          write(bytes, wait) {
-            wire += toHex(bytes);
-            return stream.write(bytes, wait);
+/** The alert that a wrong key gets: bad_record_mac (20, RFC 5246 7.2.2), or decrypt_error (51, RFC 8446 4.2.11). */
+const VERSIONS = [["TLS 1.2", 0x0303, "14"], ["TLS 1.3", 0x0304, "33"]] as const;
+
+for (const [name, version, alert] of VERSIONS) {
+  test(`${name}: wrong key, unknown identity, a source that fails: each has its own code here and the same bytes on the wire`, async () => {
+    const cases: { readonly keys: KeySource; readonly code: string }[] = [
+      { keys: testKeys(testAssociation(OTHER_KEY)), code: "auth-failed" },
+      { keys: { find: () => Promise.resolve(undefined) }, code: "auth-failed" },
+      { keys: { find: () => Promise.reject(new SeccfError("unreachable", "no Key Manager")) }, code: "unreachable" },
+      { keys: { find: () => Promise.reject(new SeccfError("expired", "the Ks is over")) }, code: "expired" },
+      { keys: testKeys(testAssociation(new Uint8Array(600))), code: "key-unavailable" },
+    ];
+    const wires = new Set<string>();
+    for (const { keys, code: expected } of cases) {
+      let wire = "";
+      const { clock, client, server } = await startEnds({
+        serverKeys: keys,
+        versions: [version],
+        wrap: (stream, end) =>
+          end === "client" ? stream : {
+            remote: stream.remote,
+            write(bytes, wait) {
+              wire += toHex(bytes);
+              return stream.write(bytes, wait);
+            },
+            [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](),
+            [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
           },
-          [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](),
-          [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
-        },
-    });
-    await clock.settle();
-    await assert.rejects(server, code(expected));
-    await assert.rejects(client, code("auth-failed"));
-    assert.equal(clock.pending, 0);
-    wires.add(wire);
-  }
-  assert.equal(wires.size, 1);
-  // RFC 5246 7.2: fatal (2) bad_record_mac (20), the last record.
-  assert.match([...wires][0] ?? "", /15030300020214$/);
-});
+      });
+      await clock.settle();
+      await assert.rejects(server, code(expected));
+      await assert.rejects(client, code("auth-failed"));
+      assert.equal(clock.pending, 0);
+      wires.add(wire);
+    }
+    assert.equal(wires.size, 1);
+    // The last record is an alert, and fatal (2).
+    assert.ok([...wires][0]?.endsWith(`150303000202${alert}`));
+  });
+}
 
 test("a wrong key on the client is auth-failed on both sides", async () => {
   const { clock, client, server } = await startEnds({ clientKeys: testAssociation(OTHER_KEY) });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
 import { type Console, main } from "../../transports/console/mod.ts";
@@ -44,6 +45,15 @@ test("--help tells of every command and every option, on standard output", async
   for (const option of ["--psk ID=HEX", "--hint TEXT", "--echo"]) assert.ok(serve.out.includes(`  ${option} `), option);
 });
 
+test("--version tells the release that both manifests tell", async () => {
+  const { status, out } = await run(["--version"]);
+  assert.equal(status, 0);
+  for (const manifest of ["package.json", "deno.json"]) {
+    const { version } = JSON.parse(readFileSync(new URL(`../../${manifest}`, import.meta.url), "utf8"));
+    assert.equal(out, `seccf ${version}\n`);
+  }
+});
+
 test("wrong usage is one line that helps, and status 2", async () => {
   const url = "tls-psk://127.0.0.1:1";
   const key = ["--psk-identity", "one", "--psk", KEY];
@@ -70,7 +80,7 @@ test("wrong usage is one line that helps, and status 2", async () => {
     [["connect", url, ...key, "--linger"], /--linger needs a value/],
     [["connect", url, ...key, "--suite", "--json"], /--suite needs a value/],
     [["connect", url, ...key, "--json=yes"], /--json takes no value/],
-    [["connect", url, ...key, "--suite", "TLS_PSK_WITH_AES_128_CCM8"], /did you mean TLS_PSK_WITH_AES_128_CCM_8\?/],
+    [["connect", url, ...key, "--suite", "TLS_PSK_WITH_AES_128_CM_8"], /did you mean TLS_PSK_WITH_AES_128_CCM_8\?/],
     [["connect", url, ...key, "--allow", "everything"], /no such weakness/],
     [["serve", url], /a key is needed/],
     [["serve", url, "--psk", KEY], /a known key is ID=HEX/],

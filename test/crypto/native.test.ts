@@ -13,8 +13,8 @@ const path = fileURLToPath(new URL("native_child.ts", import.meta.url));
 function answer(missing: readonly string[]): Record<string, unknown> {
   const child = spawnSync(process.execPath, [...runtime, path, ...missing], { encoding: "utf8" });
   assert.equal(child.status, 0, child.stderr);
-  const { native, chosen, of, digests, tags } = JSON.parse(child.stdout);
-  assert.deepEqual([digests, tags], of, missing.join());
+  const { native, chosen, of, digests, tags, agreements } = JSON.parse(child.stdout);
+  assert.deepEqual([digests, tags, agreements], of, missing.join());
   return { native, chosen };
 }
 

@@ -20,14 +20,16 @@ const withProcess = (value: unknown) => Object.defineProperty(globalThis, "proce
 if (missing.includes("process")) withProcess(undefined);
 if (missing.includes("wasm")) Object.defineProperty(globalThis, "WebAssembly", { value: undefined });
 
-const { createHasher, createHmac, secretFrom } = await import("../../lib/crypto/mod.ts");
+const { createHasher, createHmac, createKeyShare, namedGroups, secretEqual, secretFrom } = await import(
+  "../../lib/crypto/mod.ts"
+);
 const { nativeCrypto } = await import("../../lib/crypto/native.ts");
 // Asked once, when it is loaded; what reads the vectors needs it again.
 withProcess(process);
 const { toHex } = await import("../../lib/bytes/mod.ts");
 const { bytesOf, readVectors } = await import("./cases.ts");
 
-const right = { digests: 0, tags: 0 };
+const right = { digests: 0, tags: 0, agreements: 0 };
 const hashes = readVectors<{ tests: [source: string, hash: HashName, message: string, digest: string][] }>(
   "crypto/hash.json",
 ).tests;
@@ -46,10 +48,18 @@ for (const [, hash, key, message, tag] of tags) {
   hmac.update(bytesOf(message)).finishInto(out);
   if (once.startsWith(tag) && toHex(out) === once) right.tags++;
 }
+const agreements = readVectors<
+  { tests: [clause: string, group: string, scalar: string, own: string, peer: string, shared: string][] }
+>("crypto/agree.json").tests;
+for (const [, group, scalar, , peer, shared] of agreements) {
+  const { id } = namedGroups.find(({ name }) => name === group)!;
+  using share = createKeyShare(id, (out) => out.set(bytesOf(scalar)));
+  if (secretEqual(share.agree(bytesOf(peer)), bytesOf(shared))) right.agreements++;
+}
 using chosen = createHmac("sha-256", secretFrom(new Uint8Array(32)));
 console.log(JSON.stringify({
   native: nativeCrypto !== undefined,
   chosen: chosen.constructor.name,
-  of: [hashes.length, tags.length],
+  of: [hashes.length, tags.length, agreements.length],
   ...right,
 }));

@@ -79,7 +79,7 @@ test("an association knows the weakest binding it ever had", async () => {
   const association = await passing(clock, world.agent.associate(METER));
   assert.equal(association.weakest, undefined);
   const channel = await passing(clock, association.bind(world.carrier()));
-  assert.deepEqual(association.weakest, { carrier: "tls", suite: 0x00a8, strength: 2 });
+  assert.deepEqual(association.weakest, { carrier: "tls", suite: 0x1301, strength: 3 });
   const web = await association.bind(http({ scheme: "http:" }));
   await web.fetch(POST("weaker"));
   assert.deepEqual(association.weakest, { carrier: "http", strength: 0 });

@@ -18,7 +18,7 @@ import {
   type Randoms,
   trafficKeys,
   verifyData,
-} from "../../lib/tls/key_schedule.ts";
+} from "../../lib/tls/tls12/key_schedule.ts";
 import { createProtection } from "../../lib/tls/record/protection.ts";
 import { RecordReader } from "../../lib/tls/record/record_reader.ts";
 import { type Capture, datagramCaptures, streamCaptures } from "./captures.ts";

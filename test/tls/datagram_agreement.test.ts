@@ -4,7 +4,7 @@ import { SeccfError } from "../../lib/error.ts";
 import { suiteById } from "../../lib/crypto/mod.ts";
 import { Puppet } from "./datagram_puppet.ts";
 import { client, Front, run } from "./datagrams.ts";
-import { ALL_SUITES, GCM } from "./pair.ts";
+import { ALL_SUITES, GCM, SOME_SUITES } from "./pair.ts";
 
 /** Every choice from `all`, in the order of `all`; not the empty one. */
 function choices(all: readonly number[]): number[][] {
@@ -12,8 +12,8 @@ function choices(all: readonly number[]): number[][] {
 }
 
 test("whatever suites the two ends have, in whatever order, they agree on the server's best or on nothing", () => {
-  for (const theirs of choices(ALL_SUITES)) {
-    for (const mine of choices([...ALL_SUITES].reverse())) {
+  for (const theirs of choices(SOME_SUITES)) {
+    for (const mine of choices([...SOME_SUITES].reverse())) {
       const left = client({ suites: theirs });
       const front = new Front({ suites: mine });
       run(left, front);
@@ -93,6 +93,7 @@ test("a client goes below its policy for none either, whatever a server says it 
             (!isBlock || encryptThenMac || macThenEncrypt);
           const steps = [
             () => puppet.serverHello(),
+            () => puppet.serverKeyExchange(new Uint8Array(0)),
             () => puppet.serverHelloDone(),
             () => puppet.changeCipherSpec(),
             () => puppet.finished(),

@@ -4,17 +4,24 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { concat, fromHex, Reader, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
-import { type CipherSuite, digest, secretFrom, suiteById } from "../../lib/crypto/mod.ts";
+import { type CipherSuite, digest, type SecretBytes, secretFrom, suiteById } from "../../lib/crypto/mod.ts";
 import { DatagramEngine } from "../../lib/tls/datagram_engine.ts";
 import { createDtlsAcceptor, createDtlsEngine } from "../../lib/tls/mod.ts";
 import { decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
-import { decodeClientKeyExchange } from "../../lib/tls/handshake/client_key_exchange.ts";
+import { decodeClientKeyExchange, encodeClientKeyExchange } from "../../lib/tls/handshake/client_key_exchange.ts";
+import { decodeServerKeyExchange, encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
 import { connectionIdIn, readExtensions } from "../../lib/tls/handshake/extension.ts";
 import { encodeFragment, readFragment } from "../../lib/tls/handshake/fragment.ts";
 import { decodeHelloVerifyRequest } from "../../lib/tls/handshake/hello_verify_request.ts";
 import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { Reassembler } from "../../lib/tls/handshake/reassembler.ts";
-import { extendedMasterSecret, keyLogLine, pskPremaster, trafficKeys, verifyData } from "../../lib/tls/key_schedule.ts";
+import {
+  extendedMasterSecret,
+  keyLogLine,
+  pskPremaster,
+  trafficKeys,
+  verifyData,
+} from "../../lib/tls/tls12/key_schedule.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramHeader } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
@@ -123,9 +130,7 @@ class Observer {
       };
       const upTo = this.messages.findIndex(({ type }) => type === HANDSHAKE.clientKeyExchange) + 1;
       const session = digest(suite.prf, concat(...this.messages.slice(0, upTo).map(({ framed }) => framed)));
-      using key = secretFrom(PSK);
-      using premaster = pskPremaster(key);
-      const master = extendedMasterSecret(suite, premaster, session);
+      const master = masterOf(this.#capture, session);
       this.keyLog = keyLogLine(randoms.client, master);
       const keys = trafficKeys(suite, master, randoms);
       const options = { encryptThenMac, random: () => {} };
@@ -148,6 +153,14 @@ class Observer {
   }
 }
 
+/** Made of the pre-shared key; of ECDHE_PSK, whose other half nobody recorded, the program's own. */
+function masterOf({ suite, keyLog }: Capture, session: Uint8Array): SecretBytes {
+  if (suite.exchange === "ecdhe_psk") return secretFrom(fromHex(keyLog.split(" ")[2]!));
+  using key = secretFrom(PSK);
+  using premaster = pskPremaster(key);
+  return extendedMasterSecret(suite, premaster, session);
+}
+
 function observed(capture: Capture): Observer {
   const observer = new Observer(capture);
   for (const { from, bytes } of capture.datagrams) observer.read(from, bytes);
@@ -164,7 +177,17 @@ for (const capture of captures) {
     const alerts = observer.records.filter(({ type }) => type === 21);
     for (const { payload } of alerts) assert.deepEqual([...payload], [1, 0]);
     const identity = observer.messages.find(({ type }) => type === HANDSHAKE.clientKeyExchange)!;
-    assert.deepEqual(decodeClientKeyExchange(identity.body).identity, toUtf8("Client_identity"));
+    const exchange = capture.suite.exchange === "ecdhe_psk" ? "ecdhe_psk" : "psk";
+    const { publicKey, ...shown } = decodeClientKeyExchange(identity.body, exchange);
+    assert.deepEqual(shown.identity, toUtf8("Client_identity"));
+    assert.equal(publicKey?.length, exchange === "ecdhe_psk" ? 32 : undefined);
+    const said = observer.messages.find(({ type }) => type === HANDSHAKE.serverKeyExchange);
+    if (!said) return;
+    const { hint, share } = decodeServerKeyExchange(said.body, exchange);
+    assert.deepEqual(hint, toUtf8("hint1"));
+    assert.deepEqual(share && [share.group, share.publicKey.length], exchange === "psk" ? undefined : [0x001d, 32]);
+    assert.deepEqual(encodeServerKeyExchange({ hint, ...(share && { share }) }), said.body);
+    assert.deepEqual(encodeClientKeyExchange({ ...shown, ...(publicKey && { publicKey }) }), identity.body);
   });
 
   test(`${capture.name}: what is read is written to the same bytes`, () => {

@@ -10,13 +10,7 @@ import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { Reassembler } from "../../lib/tls/handshake/reassembler.ts";
 import { decodeServerHello, encodeServerHello, type ServerHello } from "../../lib/tls/handshake/server_hello.ts";
 import { encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
-import {
-  extendedMasterSecret,
-  masterSecret,
-  pskPremaster,
-  trafficKeys,
-  verifyData,
-} from "../../lib/tls/key_schedule.ts";
+import { extendedMasterSecret, masterSecret, trafficKeys, verifyData } from "../../lib/tls/tls12/key_schedule.ts";
 import type { DtlsAcceptorOptions } from "../../lib/tls/mod.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import type { Epoch } from "../../lib/tls/record/datagram_header.ts";
@@ -28,6 +22,7 @@ import { Transcript } from "../../lib/tls/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { Peer } from "./datagrams.ts";
 import { type Answerer, GCM, IDENTITY, PSK } from "./pair.ts";
+import { PuppetShare } from "./puppet_share.ts";
 
 const NO_ID = new Uint8Array(0);
 
@@ -39,6 +34,8 @@ export class Puppet {
   /** The next message_seq. */
   seq = 0;
   epoch: Epoch = 0;
+  /** Its part of a fresh agreement, where the suite has one. */
+  readonly fresh: PuppetShare;
   readonly #suite;
   readonly #etm: boolean;
   readonly #ems: boolean;
@@ -57,6 +54,7 @@ export class Puppet {
     this.#suite = suiteById(options.suite ?? GCM)!;
     this.#etm = options.encryptThenMac ?? this.#suite.protection.kind === "cbc";
     this.#ems = options.extendedMasterSecret ?? true;
+    this.fresh = new PuppetShare(this.#suite);
     this.#transcript.start(this.#suite.prf);
   }
 
@@ -104,6 +102,7 @@ export class Puppet {
       encryptThenMac: this.#etm,
       renegotiationInfo: true,
       supportedVersions: undefined,
+      ...this.fresh.offer,
       ...overrides,
     });
   }
@@ -127,7 +126,7 @@ export class Puppet {
   }
 
   serverKeyExchange(hint: Uint8Array): Uint8Array {
-    return this.message(HANDSHAKE.serverKeyExchange, encodeServerKeyExchange({ hint }));
+    return this.message(HANDSHAKE.serverKeyExchange, encodeServerKeyExchange({ hint, ...this.fresh.share }));
   }
 
   serverHelloDone(): Uint8Array {
@@ -135,7 +134,8 @@ export class Puppet {
   }
 
   clientKeyExchange(): Uint8Array {
-    const bytes = this.message(HANDSHAKE.clientKeyExchange, encodeClientKeyExchange({ identity: IDENTITY }));
+    const body = encodeClientKeyExchange({ identity: IDENTITY, ...this.fresh.point });
+    const bytes = this.message(HANDSHAKE.clientKeyExchange, body);
     this.derive();
     return bytes;
   }
@@ -176,7 +176,7 @@ export class Puppet {
       ? { client: this.random, server: this.peerRandom }
       : { client: this.peerRandom, server: this.random };
     using key = secretFrom(PSK);
-    using premaster = pskPremaster(key);
+    using premaster = this.fresh.premaster(key);
     const master = this.#ems
       ? extendedMasterSecret(this.#suite, premaster, this.#transcript.digest())
       : masterSecret(this.#suite, premaster, randoms);
@@ -201,7 +201,10 @@ export class Puppet {
         this.peerConnectionId = hello.connectionId;
       } else if (message.type === HANDSHAKE.clientHello) {
         this.peerRandom = new Uint8Array(decodeClientHello(message.body, "datagram").random);
+      } else if (message.type === HANDSHAKE.serverKeyExchange) {
+        this.fresh.hearServer(message.body);
       } else if (message.type === HANDSHAKE.clientKeyExchange) {
+        this.fresh.hearClient(message.body);
         this.derive();
       }
     }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
-import { trafficKeys } from "../../lib/tls/key_schedule.ts";
+import { trafficKeys } from "../../lib/tls/tls12/key_schedule.ts";
 import { DatagramHeader } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";

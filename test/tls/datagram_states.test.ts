@@ -56,9 +56,9 @@ interface Scene {
 /** An engine of `role` with an honest peer that is not there yet. */
 function scene(role: "client" | "server"): Scene {
   const puppet = new Puppet(role === "client" ? "server" : "client");
-  const peer = role === "server"
-    ? puppet.server()
-    : new Peer(createDtlsEngine({ role: "client", now: 0, random: seededRandom(1), connectionId: false }));
+  const peer = role === "server" ? puppet.server() : new Peer(
+    createDtlsEngine({ role: "client", now: 0, random: seededRandom(1), versions: [0xfefd], connectionId: false }),
+  );
   if (role === "client") puppet.hear(...peer.sent());
   return {
     puppet,

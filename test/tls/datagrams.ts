@@ -11,6 +11,7 @@ import {
   type DtlsAcceptorOptions,
   type DtlsOptions,
   type Engine,
+  type Resumable,
   type Session,
 } from "../../lib/tls/mod.ts";
 import { recordAt } from "../../lib/tls/record/datagram_reader.ts";
@@ -25,6 +26,7 @@ export class Peer {
   closed: { readonly error?: Error } | undefined;
   readonly demands: Demand[] = [];
   readonly data: Uint8Array[] = [];
+  resumable: Resumable | undefined;
   readonly #answerer: Answerer;
   readonly #out: Uint8Array[] = [];
 
@@ -89,6 +91,7 @@ export class Peer {
       else if (output.kind === "data") this.data.push(new Uint8Array(output.bytes));
       else if (output.kind === "established") this.session = output.session;
       else if (output.kind === "closed") this.closed = output;
+      else if (output.kind === "resumable") this.resumable = output.state;
       else this.demands.push(output.demand);
     }
     const demand = this.demands.at(-1);
@@ -103,7 +106,7 @@ export class Peer {
   readonly #answered = new Set<Demand>();
 }
 
-/** An acceptor and its engines, as a driver has them. */
+/** An acceptor and its engines, as a driver has them; of version 1.2, unless it is told otherwise. */
 export class Front {
   readonly acceptor: Acceptor & { readonly counts: { engines: number; entries: number; handshakes: number } };
   readonly peers = new Map<Engine, Peer>();
@@ -114,7 +117,7 @@ export class Front {
 
   constructor(options: Partial<DtlsAcceptorOptions> = {}, answerer: Answerer = knowing) {
     // The class has counts for tests beside its port.
-    this.acceptor = createDtlsAcceptor({ random: seededRandom(2), ...options }) as never;
+    this.acceptor = createDtlsAcceptor({ random: seededRandom(2), ...VERSION_12, ...options }) as never;
     this.#answerer = answerer;
   }
 
@@ -170,11 +173,21 @@ export class Front {
   }
 }
 
-/** A client that a seed makes the same each time. */
+/** A client of version 1.2, unless it is told otherwise, that a seed makes the same each time. */
 export function client(options: Partial<DtlsOptions> = {}, answerer?: Answerer): Peer {
   const { now = 0 } = options;
-  return new Peer(createDtlsEngine({ role: "client", now, random: seededRandom(1), ...options }), answerer, now);
+  const all = { role: "client", now, random: seededRandom(1), ...VERSION_12, ...options } as const;
+  return new Peer(createDtlsEngine(all), answerer, now);
 }
+
+/** Version 1.2 alone. */
+export const VERSION_12: { readonly versions: readonly number[] } = { versions: [0xfefd] };
+
+/** Version 1.3 alone. */
+export const VERSION_13: { readonly versions: readonly number[] } = { versions: [0xfefc] };
+
+/** Both, as without being told. */
+export const BOTH_VERSIONS: { readonly versions: readonly number[] } = { versions: [0xfefc, 0xfefd] };
 
 /** Carries datagrams between a client at `from` and the front until nobody says anything; returns all, in order. */
 export function run(

@@ -31,7 +31,7 @@ function askingClient(): End {
 
 test("a late answer finds what came meanwhile, held, and the handshake goes on [SEC_CF-KEM-001]", () => {
   const { end, puppet, rest } = asking();
-  assert.deepEqual(end.demands, [{ kind: "psk", suite: GCM, identity: IDENTITY }]);
+  assert.deepEqual(end.demands, [{ kind: "psk", version: 0x0303, suite: GCM, identity: IDENTITY }]);
   assert.equal(end.receive(rest.subarray(0, 20)).length, 0);
   assert.equal(end.receive(rest.subarray(20)).length, 0);
   end.now = 9999;
@@ -171,13 +171,13 @@ test("what came behind the question in one piece counts as held", () => {
 });
 
 test("undrained outputs make the next input throw state, whichever it is, and change nothing", () => {
-  const engine = createTlsEngine({ role: "client", now: 0, random: seededRandom(1) });
+  const engine = createTlsEngine({ role: "client", now: 0, random: seededRandom(1), versions: [0x0303] });
   const inputs = [
     () => engine.receive(new Uint8Array(1), 0),
     () => engine.send(new Uint8Array(1), 0),
     () => engine.expire(0),
     () => engine.close(0),
-    () => engine.answer({ kind: "psk", suite: GCM }, { kind: "unknown" }, 0),
+    () => engine.answer({ kind: "psk", version: 0x0303, suite: GCM }, { kind: "unknown" }, 0),
   ];
   for (const input of inputs) assert.throws(input, { code: "state" });
   const end = new End(engine);
@@ -187,7 +187,7 @@ test("undrained outputs make the next input throw state, whichever it is, and ch
 
 test("the last output may be followed by the next input at once", () => {
   const right = server();
-  const engine = createTlsEngine({ role: "client", now: 0, random: seededRandom(1) });
+  const engine = createTlsEngine({ role: "client", now: 0, random: seededRandom(1), versions: [0x0303] });
   const first = engine.poll();
   assert.ok(first?.kind === "transmit");
   engine.receive(right.receive(first.bytes), 0);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, toUtf8 } from "../../lib/bytes/mod.ts";
+import { suiteById } from "../../lib/crypto/mod.ts";
 import {
   ALL_SUITES,
   CBC_SHA,
@@ -45,20 +46,27 @@ for (const suite of ALL_SUITES) {
       suite,
       identity: IDENTITY,
       serverName: "meter.example.net",
+      forwardSecret: suiteById(suite)!.exchange === "ecdhe_psk",
       extendedMasterSecret: true,
       encryptThenMac: suite === CBC_SHA256 || suite === CBC_SHA,
     };
     assert.deepEqual(left.session, session);
     assert.deepEqual(right.session, session);
-    assert.deepEqual(left.demands, [{ kind: "psk", suite, hint: toUtf8("3GPP-bootstrapping") }]);
-    assert.deepEqual(right.demands, [{ kind: "psk", suite, identity: IDENTITY, serverName: "meter.example.net" }]);
+    assert.deepEqual(left.demands, [{ kind: "psk", version: 0x0303, suite, hint: toUtf8("3GPP-bootstrapping") }]);
+    assert.deepEqual(right.demands, [{
+      kind: "psk",
+      version: 0x0303,
+      suite,
+      identity: IDENTITY,
+      serverName: "meter.example.net",
+    }]);
     talk(left, right);
   });
 }
 
 test("without hint and name there is no ServerKeyExchange, and demands say so (RFC 4279 2)", () => {
   const left = client();
-  const right = server();
+  const right = server({ suites: [GCM] });
   const flights = run(left, right);
   // ServerHello and ServerHelloDone alone; the rest is ClientKeyExchange, two changes of keys, two Finished.
   assert.deepEqual(flights.map(({ from, bytes }) => [from, shapeOf(bytes).map((each) => each.split(":")[0]).join()]), [
@@ -67,8 +75,8 @@ test("without hint and name there is no ServerKeyExchange, and demands say so (R
     ["client", "22,20,22"],
     ["server", "20,22"],
   ]);
-  assert.deepEqual(left.demands, [{ kind: "psk", suite: GCM }]);
-  assert.deepEqual(right.demands, [{ kind: "psk", suite: GCM, identity: IDENTITY }]);
+  assert.deepEqual(left.demands, [{ kind: "psk", version: 0x0303, suite: GCM }]);
+  assert.deepEqual(right.demands, [{ kind: "psk", version: 0x0303, suite: GCM, identity: IDENTITY }]);
   assert.equal(right.session?.serverName, undefined);
   talk(left, right);
 });

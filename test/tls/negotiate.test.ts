@@ -1,10 +1,10 @@
 // DESIGN 4.6: no downgrade. All combinations of offers and policies against the rules written down once more.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromHex } from "../../lib/bytes/mod.ts";
+import { fromHex, toHex } from "../../lib/bytes/mod.ts";
 import { decodeServerHello, type ServerHello } from "../../lib/tls/handshake/server_hello.ts";
 import { streamCaptures } from "./captures.ts";
-import { ALL_SUITES, CBC_SHA, CBC_SHA256, CCM_8, client, type End, GCM, run, server } from "./pair.ts";
+import { CBC_SHA, CBC_SHA256, CCM_8, client, type End, GCM, run, server, SOME_SUITES } from "./pair.ts";
 import { Puppet } from "./puppet.ts";
 
 const BOOLEANS = [true, false];
@@ -12,7 +12,7 @@ const BOOLEANS = [true, false];
 /** Every choice of at least one suite, best first and worst first. */
 function* offers(): Generator<number[]> {
   for (let bits = 1; bits < 16; bits++) {
-    const chosen = ALL_SUITES.filter((_, i) => bits & (1 << i));
+    const chosen = SOME_SUITES.filter((_, i) => bits & (1 << i));
     yield chosen;
     if (chosen.length > 1) yield chosen.toReversed();
   }
@@ -76,7 +76,7 @@ test("a client takes only what it offered and its policy allows: every choice, e
   for (const suites of offers()) {
     for (const macThenEncrypt of BOOLEANS) {
       for (const requireExtendedMasterSecret of BOOLEANS) {
-        for (const suite of [...ALL_SUITES, 0x00a9, 0x002f]) {
+        for (const suite of [...SOME_SUITES, 0x00a9, 0x002f]) {
           for (const encryptThenMac of BOOLEANS) {
             for (const extendedMasterSecret of BOOLEANS) {
               for (const renegotiationInfo of BOOLEANS) {
@@ -122,7 +122,8 @@ test("nothing legacy without being named at both ends", () => {
   const puppet = new Puppet("server");
   puppet.hear(hello);
   const offered = hello.subarray(5 + 4 + 2 + 32 + 1);
-  assert.deepEqual([...offered.subarray(0, 6)], [0, 4, 0x00, 0xa8, 0xc0, 0xa8]);
+  // Forward secrecy first: ECDHE_PSK with GCM, ChaCha20 and CCM_8; then GCM, CCM, CCM_8, AES-256-GCM, ChaCha20.
+  assert.equal(toHex(offered.subarray(0, 18)), "0010d001ccacd00300a8c0a4c0a800a9ccab");
 
   const { alert } = reply(server(), new Puppet("client").clientHello({ suites: [CBC_SHA256, CBC_SHA] }));
   assert.equal(alert, 40);

@@ -30,6 +30,8 @@ export interface Weather {
 export interface Setting {
   readonly seed: number;
   readonly weather: Weather;
+  /** Of both sides, unless `client` or `server` says otherwise. Default: 1.2 alone. */
+  readonly versions?: readonly number[];
   readonly clients?: number;
   /** Messages that each client sends and wants back. */
   readonly messages?: number;
@@ -116,10 +118,12 @@ class World {
   constructor(setting: Setting) {
     this.#setting = setting;
     this.#chance = seededNumbers(setting.seed * 7919 + 13);
-    this.#acceptor = createDtlsAcceptor({ random: seededRandom(setting.seed * 2 + 1), ...setting.server }) as never;
+    const { versions = [0xfefd] } = setting;
+    const random = seededRandom(setting.seed * 2 + 1);
+    this.#acceptor = createDtlsAcceptor({ random, versions, ...setting.server }) as never;
     for (let i = 0; i < (setting.clients ?? 1); i++) {
       const random = seededRandom(setting.seed * 31 + i * 101 + 5);
-      const engine = createDtlsEngine({ role: "client", now: 0, random, ...setting.client });
+      const engine = createDtlsEngine({ role: "client", now: 0, random, versions, ...setting.client });
       const client = new Client(`client${i}`, engine);
       this.#clients.push(client);
       this.#byAddress.set(client.address, client);
@@ -229,7 +233,11 @@ class World {
         const { demand } = output;
         this.#lookUp(() => {
           if (client.over) return;
-          engine.answer(demand, { kind: "psk", identity: IDENTITY, key: secretFrom(PSK) }, this.#now);
+          engine.answer(
+            demand,
+            { kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 },
+            this.#now,
+          );
           this.#drainClient(client);
         });
       } else if (output.kind === "established") {
@@ -270,7 +278,11 @@ class World {
         const { demand } = output;
         this.#lookUp(() => {
           if (!this.#peers.has(engine)) return;
-          engine.answer(demand, { kind: "psk", identity: IDENTITY, key: secretFrom(PSK) }, this.#now);
+          engine.answer(
+            demand,
+            { kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 },
+            this.#now,
+          );
           this.#drainServer(engine);
           this.#drainAcceptor();
         });

@@ -5,7 +5,8 @@ import { type CommonOptions, createTlsEngine } from "../../lib/tls/mod.ts";
 import { alertOf, encodeAlert, errorOf, TlsFailure } from "../../lib/tls/alert.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { seededRandom } from "../support/virtual.ts";
-import { client, GCM, run, server } from "./pair.ts";
+import { decodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
+import { client, End, GCM, run, server } from "./pair.ts";
 
 const base = { now: 0, random: seededRandom(1) };
 
@@ -15,7 +16,22 @@ test("options that make no sense are a RangeError", () => {
     { now: Infinity },
     { suites: [] },
     { suites: [GCM, GCM] },
-    { suites: [0x1301] },
+    { suites: [0x1306] },
+    // A pre-shared key of version 1.3 has one hash (RFC 8446 4.2.11).
+    { suites: [0x1301, 0x1302] },
+    { versions: [] },
+    { versions: [0x0302] },
+    { versions: [0xfefd] },
+    { versions: [0x0304], suites: [GCM] },
+    { versions: [0x0303], suites: [0x1301] },
+    { versions: [0x0304], suites: [0x1301, GCM] },
+    { suites: [GCM], forwardSecrecy: "required" },
+    { groups: [] },
+    { groups: [0x18] },
+    { groups: [0x1d, 0x1d] },
+    { recordsPerKey: 0 },
+    { recordsPerKey: 1.5 },
+    { recordsPerKey: 2 ** 22 + 1 },
     { handshakeSeconds: 0 },
     { handshakeSeconds: -1 },
     { handshakeSeconds: NaN },
@@ -32,6 +48,27 @@ test("options that make no sense are a RangeError", () => {
   for (const length of [0, 129]) {
     assert.throws(() => createTlsEngine({ ...base, role: "server", hint: new Uint8Array(length) }), RangeError);
   }
+});
+
+test("versions are both, those named, or those that the named suites are of", () => {
+  const offered = (options: Partial<CommonOptions>) => {
+    const end = new End(createTlsEngine({ ...base, ...options, role: "client" }));
+    const { supportedVersions, suites } = decodeClientHello(end.sent().subarray(9));
+    return [supportedVersions ?? [], suites];
+  };
+  const of13 = [0x1301, 0x1303, 0x1304];
+  const [versions, suites] = offered({});
+  assert.deepEqual(versions, [0x0304, 0x0303]);
+  assert.deepEqual(suites!.slice(0, 3), of13);
+  // 1305 and 1302 for who names them: the one's tags are short, the other's keys are for another hash.
+  assert.ok(!suites!.includes(0x1305) && !suites!.includes(0x1302));
+  assert.deepEqual(offered({ versions: [0x0303, 0x0304] })[0], [0x0304, 0x0303]);
+  assert.deepEqual(offered({ versions: [0x0304] }), [[0x0304], of13]);
+  assert.deepEqual(offered({ suites: [0x1302] }), [[0x0304], [0x1302]]);
+  assert.deepEqual(offered({ suites: [GCM] }), [[], [GCM]]);
+  assert.deepEqual(offered({ suites: [GCM, 0x1305] }), [[0x0304, 0x0303], [GCM, 0x1305]]);
+  const required = offered({ forwardSecrecy: "required" })[1]!;
+  assert.ok(required.includes(0xd001) && !required.includes(GCM));
 });
 
 test("a hint and own identities may be changed by their owner afterwards", () => {

@@ -8,6 +8,7 @@ import {
   createTlsEngine,
   type Demand,
   type Engine,
+  type Resumable,
   type ServerOptions,
   type Session,
 } from "../../lib/tls/mod.ts";
@@ -19,7 +20,17 @@ export const GCM = 0x00a8;
 export const CCM_8 = 0xc0a8;
 export const CBC_SHA256 = 0x00ae;
 export const CBC_SHA = 0x008c;
-export const ALL_SUITES: readonly number[] = [GCM, CCM_8, CBC_SHA256, CBC_SHA];
+export const ECDHE_GCM = 0xd001;
+export const ECDHE_CHACHA = 0xccac;
+export const ECDHE_CCM_8 = 0xd003;
+/** One of each kind, for tests of every combination. */
+export const SOME_SUITES: readonly number[] = [GCM, CCM_8, CBC_SHA256, CBC_SHA];
+/** All of version 1.2. */
+export const ALL_SUITES: readonly number[] = [
+  ...SOME_SUITES,
+  ...[ECDHE_GCM, ECDHE_CHACHA, ECDHE_CCM_8],
+  ...[0xc0a4, 0x00a9, 0xccab],
+];
 
 /** What the driver does with a demand: an answer now, or none. */
 export type Answerer = (demand: Demand) => Answer | undefined;
@@ -38,6 +49,7 @@ export class End {
   closed: { readonly error?: Error } | undefined;
   readonly demands: Demand[] = [];
   readonly data: Uint8Array[] = [];
+  resumable: Resumable | undefined;
   /** Kinds in the order they came. */
   readonly order: string[] = [];
   readonly #answerer: Answerer;
@@ -103,6 +115,7 @@ export class End {
       else if (output.kind === "data") this.data.push(new Uint8Array(output.bytes));
       else if (output.kind === "established") this.session = output.session;
       else if (output.kind === "closed") this.closed = output;
+      else if (output.kind === "resumable") this.resumable = output.state;
       else this.demands.push(output.demand);
     }
     const demand = this.demands.at(-1);
@@ -118,15 +131,23 @@ export class End {
   readonly #answered = new Set<Demand>();
 }
 
-/** A client that a seed makes the same each time. */
+/** A client of version 1.2, unless it is told otherwise, that a seed makes the same each time. */
 export function client(options: Partial<ClientOptions> = {}, answerer?: Answerer): End {
-  return new End(createTlsEngine({ role: "client", now: 0, random: seededRandom(1), ...options }), answerer);
+  return new End(createTlsEngine({ role: "client", ...COMMON, random: seededRandom(1), ...options }), answerer);
 }
 
 /** A server likewise. */
 export function server(options: Partial<ServerOptions> = {}, answerer?: Answerer): End {
-  return new End(createTlsEngine({ role: "server", now: 0, random: seededRandom(2), ...options }), answerer);
+  return new End(createTlsEngine({ role: "server", ...COMMON, random: seededRandom(2), ...options }), answerer);
 }
+
+const COMMON = { now: 0, versions: [0x0303] };
+
+/** Both versions, as without being told. */
+export const BOTH: { readonly versions: readonly number[] } = { versions: [0x0304, 0x0303] };
+
+/** Version 1.3 alone. */
+export const ONLY_13: { readonly versions: readonly number[] } = { versions: [0x0304] };
 
 /** What went over the line, in order. */
 export interface Flight {

@@ -1,19 +1,13 @@
 /** A peer moved by hand: it can say anything at any time, and protects it as a real one in that place would. */
 import { concat } from "../../lib/bytes/mod.ts";
-import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
+import { secretFrom, secretSlice, suiteById } from "../../lib/crypto/mod.ts";
 import { encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { encodeClientKeyExchange } from "../../lib/tls/handshake/client_key_exchange.ts";
 import { frameMessage, HANDSHAKE, MessageJoiner } from "../../lib/tls/handshake/message.ts";
 import { decodeServerHello, encodeServerHello } from "../../lib/tls/handshake/server_hello.ts";
 import { decodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
-import {
-  extendedMasterSecret,
-  masterSecret,
-  pskPremaster,
-  trafficKeys,
-  verifyData,
-} from "../../lib/tls/key_schedule.ts";
+import { extendedMasterSecret, masterSecret, trafficKeys, verifyData } from "../../lib/tls/tls12/key_schedule.ts";
 import { CONTENT, TLS_1_2 } from "../../lib/tls/record/content_type.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
 import { RecordReader } from "../../lib/tls/record/record_reader.ts";
@@ -22,6 +16,7 @@ import { RecordSequence } from "../../lib/tls/record/sequence.ts";
 import { Transcript } from "../../lib/tls/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { GCM, IDENTITY, PSK } from "./pair.ts";
+import { PuppetShare } from "./puppet_share.ts";
 
 /** What the puppet plays. */
 export interface PuppetOptions {
@@ -29,6 +24,10 @@ export interface PuppetOptions {
   readonly extendedMasterSecret?: boolean;
   readonly encryptThenMac?: boolean;
   readonly psk?: Uint8Array;
+  /** What its hello says beside. */
+  readonly offer?: Partial<Parameters<typeof encodeClientHello>[0]>;
+  /** It goes on with the session of this one, whose master secret it has. */
+  readonly earlier?: Puppet;
 }
 
 /** A record as the puppet read it. */
@@ -42,10 +41,14 @@ export class Puppet {
   readonly random = new Uint8Array(32);
   /** The other side's, once heard. */
   peerRandom = new Uint8Array(32);
+  /** Its part of a fresh agreement, where the suite has one. */
+  readonly fresh: PuppetShare;
   readonly #suite;
   readonly #ems: boolean;
   readonly #etm: boolean;
   readonly #psk: Uint8Array;
+  readonly #earlier: Puppet | undefined;
+  readonly #offer: PuppetOptions["offer"];
   readonly #writer = new RecordWriter();
   readonly #reader = new RecordReader([CONTENT.handshake, CONTENT.alert]);
   readonly #joiner = new MessageJoiner();
@@ -59,6 +62,9 @@ export class Puppet {
     this.#ems = options.extendedMasterSecret ?? true;
     this.#etm = options.encryptThenMac ?? this.#suite.protection.kind === "cbc";
     this.#psk = options.psk ?? PSK;
+    this.#earlier = options.earlier;
+    this.#offer = options.offer;
+    this.fresh = new PuppetShare(this.#suite);
     this.#transcript.start(this.#suite.prf);
   }
 
@@ -98,6 +104,8 @@ export class Puppet {
       encryptThenMac: this.#etm,
       renegotiationInfo: true,
       supportedVersions: undefined,
+      ...this.fresh.offer,
+      ...this.#offer,
       ...overrides,
     });
   }
@@ -121,7 +129,7 @@ export class Puppet {
   }
 
   serverKeyExchange(hint: Uint8Array): Uint8Array {
-    return this.message(HANDSHAKE.serverKeyExchange, encodeServerKeyExchange({ hint }));
+    return this.message(HANDSHAKE.serverKeyExchange, encodeServerKeyExchange({ hint, ...this.fresh.share }));
   }
 
   serverHelloDone(): Uint8Array {
@@ -130,7 +138,7 @@ export class Puppet {
 
   /** Also makes the keys: the transcript ends here. */
   clientKeyExchange(identity: Uint8Array = IDENTITY): Uint8Array {
-    const bytes = this.message(HANDSHAKE.clientKeyExchange, encodeClientKeyExchange({ identity }));
+    const bytes = this.message(HANDSHAKE.clientKeyExchange, encodeClientKeyExchange({ identity, ...this.fresh.point }));
     this.derive();
     return bytes;
   }
@@ -171,8 +179,10 @@ export class Puppet {
       ? { client: this.random, server: this.peerRandom }
       : { client: this.peerRandom, server: this.random };
     using key = secretFrom(this.#psk);
-    using premaster = pskPremaster(key);
-    const master = this.#ems
+    using premaster = this.fresh.premaster(key);
+    const master = this.#earlier
+      ? secretSlice(this.#earlier.#derived().master, 0)
+      : this.#ems
       ? extendedMasterSecret(this.#suite, premaster, this.#transcript.digest())
       : masterSecret(this.#suite, premaster, randoms);
     const keys = trafficKeys(this.#suite, master, randoms);
@@ -192,7 +202,10 @@ export class Puppet {
         this.peerRandom = new Uint8Array(decodeServerHello(message.body).random);
       } else if (message.type === HANDSHAKE.clientHello) {
         this.peerRandom = new Uint8Array(decodeClientHello(message.body).random);
+      } else if (message.type === HANDSHAKE.serverKeyExchange) {
+        this.fresh.hearServer(message.body);
       } else if (message.type === HANDSHAKE.clientKeyExchange) {
+        this.fresh.hearClient(message.body);
         this.derive();
       }
     }
@@ -217,9 +230,10 @@ export function asServer(
   first: Uint8Array,
   receive: (bytes: Uint8Array) => Uint8Array,
   hint?: Uint8Array,
+  hello?: Partial<Parameters<typeof encodeServerHello>[0]>,
 ): Heard[] {
   puppet.hear(first);
   const exchange = hint ? () => puppet.serverKeyExchange(hint) : () => new Uint8Array(0);
-  puppet.hear(receive(concat(puppet.serverHello(), exchange(), puppet.serverHelloDone())));
+  puppet.hear(receive(concat(puppet.serverHello(hello), exchange(), puppet.serverHelloDone())));
   return puppet.hear(receive(concat(puppet.changeCipherSpec(), puppet.finished())));
 }

@@ -9,7 +9,7 @@ import { linesOf } from "./lines.ts";
 import type { Command, Console } from "./console.ts";
 import { CLIENT_KEY_OPTIONS, clientAssociation, KEY_NOTE } from "./keys.ts";
 import { reporter } from "./report.ts";
-import { carrierFor, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
+import { carrierFor, possible, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
 
 /** The client. */
 export const connectCommand: Command = {
@@ -35,7 +35,7 @@ async function run(given: Arguments, console: Console): Promise<number> {
   const serverName = given.one("--server-name") ?? address.host;
   const carrier = carrierFor(address, given, console);
   await using association = await clientAssociation(given, console, serverName);
-  await using channel = await association.bind(carrier, { signal: console.interrupted });
+  await using channel = await possible(association.bind(carrier, { signal: console.interrupted }));
   reporter(given, console).event("connected", { suite: channel.binding.suite });
   await exchange(channel, console, lingerSeconds);
   return 0;

@@ -7,6 +7,7 @@ import { demoCommand, demoRoleCommand } from "./demo/mod.ts";
 import { identityCommands } from "./identity.ts";
 import { exitStatus, reporter } from "./report.ts";
 import { serveCommand } from "./serve.ts";
+import { VERSION } from "./version.ts";
 
 const COMMANDS: readonly (Command | CommandGroup)[] = [demoCommand, connectCommand, serveCommand, identityCommands];
 /** What the program calls itself, and nobody else. */
@@ -17,6 +18,7 @@ export async function main(words: readonly string[], console: Console): Promise<
   const [name, ...rest] = words;
   try {
     if (name === "--help" || name === "-h" || name === "help") return await print(console, overview());
+    if (name === "--version") return await print(console, `seccf ${VERSION}\n`);
     const found = [...COMMANDS, ...INTERNAL].find(({ spec }) => spec.name === name);
     if (!found) throw new UsageError(wrongCommand(name, COMMANDS));
     const wantsGroup = "commands" in found && /^(?:--help|-h|help)$/.test(rest[0] ?? "");
@@ -44,7 +46,7 @@ function overview(): string {
   return [
     "seccf - one security association from SIM to server",
     "",
-    "usage: seccf COMMAND ...",
+    "usage: seccf COMMAND ..., seccf --version",
     "",
     ...listOf(COMMANDS),
     "",

@@ -7,7 +7,7 @@ import { type Arguments, UsageError } from "./arguments.ts";
 import type { Command, Console } from "./console.ts";
 import { KEY_NOTE, SERVER_KEY_OPTIONS, serverKeys } from "./keys.ts";
 import { type Reporter, reporter } from "./report.ts";
-import { carrierFor, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
+import { carrierFor, possible, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
 
 /** The server. */
 export const serveCommand: Command = {
@@ -34,7 +34,8 @@ async function run(given: Arguments, console: Console): Promise<number> {
     hint: toHint(given.one("--hint")),
     onRefused: ({ remote, error }) => report.failure(error, { remote }),
   });
-  await using listener = await carrier.listen(keys, { platform: console.platform, signal: console.interrupted });
+  const listening = carrier.listen(keys, { platform: console.platform, signal: console.interrupted });
+  await using listener = await possible(listening);
   report.event("listening", { url: listener.url.href.replace(/\/$/, "") });
   const open = new Set<SecureChannel>();
   const stop = () => {

@@ -10,6 +10,8 @@ import type { Console } from "./console.ts";
 
 /** For the table of each command. */
 export const TLS_OPTIONS: readonly OptionSpec[] = [
+  { name: "--tls-version", value: "VERSION", repeated: true, help: "1.3 or 1.2, of DTLS as well (default both)" },
+  { name: "--forward-secrecy", help: "only with a fresh key agreement: who learns the key later reads nothing" },
   { name: "--suite", value: "NAME", repeated: true, help: "a cipher suite by IANA name, best first" },
   { name: "--allow", value: "WEAKNESS", repeated: true, help: "mac-then-encrypt or no-extended-master-secret" },
   { name: "--cid", help: "dtls: a Connection ID (RFC 9146) for this end as well; a server has one anyway" },
@@ -42,16 +44,32 @@ export function carrierFor(address: Address, given: Arguments, console: Console,
   return tls(options);
 }
 
+/** What came of a carrier's begin. Options that exclude each other are found only there: a RangeError becomes a {@link UsageError}. */
+export async function possible<T>(begin: Promise<T>): Promise<T> {
+  try {
+    return await begin;
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  }
+}
+
 function tlsOptions(
   given: Arguments,
   console: Console,
-): Pick<TlsCarrierOptions, "suites" | "macThenEncrypt" | "requireExtendedMasterSecret" | "keyLog"> {
+): Pick<
+  TlsCarrierOptions,
+  "versions" | "forwardSecrecy" | "suites" | "macThenEncrypt" | "requireExtendedMasterSecret" | "keyLog"
+> {
+  const versions = given.all("--tls-version");
   const suites = given.all("--suite");
   const weaknesses = given.all("--allow");
   const keyLog = given.one("--keylog");
+  for (const name of versions) check("version", name, VERSIONS);
   for (const name of suites) check("cipher suite", name, cipherSuites.map((suite) => suite.name));
   for (const name of weaknesses) check("weakness", name, WEAKNESSES);
   return {
+    ...(versions.length > 0 && { versions: VERSIONS.filter((version) => versions.includes(version)) }),
+    ...(given.has("--forward-secrecy") && { forwardSecrecy: "required" as const }),
     ...(suites.length > 0 && { suites: [...new Set(suites)] }),
     macThenEncrypt: weaknesses.includes("mac-then-encrypt"),
     requireExtendedMasterSecret: !weaknesses.includes("no-extended-master-secret"),
@@ -77,5 +95,6 @@ function check(what: string, name: string, known: readonly string[]): void {
   throw new UsageError(`no such ${what}: ${name}${suggestion(name, known) || `; there is ${known.join(", ")}`}`);
 }
 
+const VERSIONS = ["1.3", "1.2"] as const;
 const DTLS_ONLY = ["--cid", "--no-cid", "--mtu"];
 const WEAKNESSES = ["mac-then-encrypt", "no-extended-master-secret"];

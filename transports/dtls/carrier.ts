@@ -3,26 +3,29 @@ import { toUtf8 } from "../../lib/bytes/mod.ts";
 import {
   acceptDatagrams,
   connectDatagrams,
+  connectKept,
   type DatagramAcceptorLimits,
   type DatagramChannel,
   dnsName,
+  EarlierSessions,
   hostOf,
   type PskOptions,
   type PskPolicy,
   pskPolicy,
+  type SavedSessions,
 } from "../../lib/channel/mod.ts";
 import { deadline } from "../../lib/deadline.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { DatagramSocket } from "../../lib/link.ts";
 import type { Platform, Wait } from "../../lib/platform.ts";
 import type { Acceptor, Engine } from "../../lib/tls/engine.ts";
-import { createDtlsAcceptor, createDtlsEngine } from "../../lib/tls/mod.ts";
-import { bindUdp, type ConnectedDatagrams, connectUdp } from "../udp/mod.ts";
+import { createDtlsAcceptor, createDtlsEngine, createResumption, type Resumption } from "../../lib/tls/mod.ts";
+import { bindUdp, type ConnectedDatagrams, type ConnectOptions, connectUdp } from "../udp/mod.ts";
 
 /** Where datagram sockets come from: UDP, or a network in memory. */
 export interface DatagramDialer {
   /** A socket for one peer; `host` without brackets. Throws `unreachable`, or the reason of an aborted signal. */
-  connect(host: string, port: number, options?: Wait): Promise<ConnectedDatagrams>;
+  connect(host: string, port: number, options?: ConnectOptions): Promise<ConnectedDatagrams>;
   /** Every address of this machine without `host`; a free port for 0. Throws `unreachable`. */
   bind(host: string | undefined, port: number): Promise<DatagramSocket>;
 }
@@ -37,16 +40,27 @@ export interface DtlsCarrierOptions extends PskOptions, DatagramAcceptorLimits {
   readonly connectionId?: number | false;
   /** Listening: how each Connection ID begins, so that a cluster's front can tell whose it is. Default: none. */
   readonly nodeId?: Uint8Array;
-  /** Bytes of the longest datagram that is sent, without the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's 1280). */
+  /**
+   * Bytes of the longest datagram that is sent, without the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's
+   * 1280). Under 200 a client names fewer suites: its hello has to fit into one, with the server's cookie and name.
+   */
   readonly mtu?: number;
   /** Until a flight that nobody answers is said again the first time; each time twice as long, up to 60. Default 1. */
   readonly retransmitSeconds?: number;
+  /**
+   * Where sessions are kept, so that they outlive this process and its machine's sleep. Connecting: the session that this
+   * association had with this server goes on, without a word to the server, and only where there is none is one agreed.
+   * Whether the server still has it, nobody says: where no answer comes, dispose of the channel, and `bind` agrees a new one.
+   * Listening: peers go on in the sessions that they have. Without a Connection ID a session goes on only where both addresses
+   * stay. Default: sessions end with the process.
+   */
+  readonly sessions?: SavedSessions;
   /** Default: UDP. */
   readonly over?: DatagramDialer;
 }
 
 /**
- * DTLS 1.2 with pre-shared keys on `port`. `connect` throws `unreachable`, `timeout`, `auth-failed`, `unsupported`,
+ * DTLS 1.3 and 1.2 with pre-shared keys on `port`. `connect` throws `unreachable`, `timeout`, `auth-failed`, `unsupported`,
  * `downgrade`, `key-unavailable`, `expired`, `closed`, and what the association throws; its time for all is
  * `handshakeSeconds`. RangeError for options that make no sense.
  */
@@ -59,12 +73,14 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
   readonly #options: DtlsCarrierOptions;
   readonly #over: DatagramDialer;
   readonly #policy: PskPolicy;
+  readonly #earlier: EarlierSessions | undefined;
 
   constructor(options: DtlsCarrierOptions) {
     const { over = { connect: connectUdp, bind: bindUdp } } = options;
     this.#options = options;
     this.#over = over;
-    this.#policy = pskPolicy(options);
+    this.#policy = pskPolicy(options, "datagram");
+    this.#earlier = options.resumption === false ? undefined : new EarlierSessions();
   }
 
   async connect(
@@ -75,19 +91,38 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
     const { host = association.serverName, port, handshakeSeconds = 30 } = this.#options;
     if (port === 0) throw new RangeError("a port to connect to is 1 to 65535");
     // Options that an engine refuses are found now, not once there is a socket.
-    this.#engine(options.platform, association)[Symbol.dispose]();
+    const { sessions, mtu } = this.#options;
+    // What is kept whole needs no second way back.
+    const engine = this.#engine(options.platform, association, sessions ? undefined : this.#earlier);
     using limit = deadline({
       clock,
       seconds: handshakeSeconds,
       reason: () => new SeccfError("timeout", `no secure connection within ${handshakeSeconds} s`),
       signal: options.signal,
     });
-    const { socket, remote } = await this.#over.connect(host, port, limit);
-    const engine = this.#engine(options.platform, association);
+    if (sessions) {
+      engine[Symbol.dispose]();
+      return await connectKept({
+        ...{ ...this.#options, saved: sessions, association, platform: options.platform, carrier: this.name },
+        address: `${host}:${port}`,
+        connect: (localPort) =>
+          this.#over.connect(host, port, localPort === undefined ? limit : { ...limit, localPort }),
+        create: () => this.#engine(options.platform, association),
+        ...(mtu !== undefined && { mtu }),
+      }, limit);
+    }
+    const { socket, remote } = await this.#over.connect(host, port, limit).catch((error: unknown) => {
+      engine[Symbol.dispose]();
+      throw error;
+    });
+    const earlier = this.#earlier?.keeper(association);
     return await connectDatagrams(
-      { ...this.#options, engine, socket, remote, keys: association, clock, carrier: this.name },
+      { ...this.#options, engine, socket, remote, keys: association, clock, earlier, carrier: this.name },
       limit,
-    );
+    ).catch((error: unknown) => {
+      this.#earlier?.forget(association);
+      throw error;
+    });
   }
 
   async listen(
@@ -96,17 +131,20 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
   ): Promise<Listener<DatagramChannel>> {
     options.signal?.throwIfAborted();
     const { platform: { clock, random } } = options;
-    const acceptor = this.#acceptor(random);
+    const resumption = this.#earlier && createResumption({ random });
+    const acceptor = this.#acceptor(random, resumption);
     const socket = await this.#over.bind(this.#options.host, this.#options.port).catch((error: unknown) => {
       acceptor[Symbol.dispose]();
       throw error;
     });
     const url = new URL(`dtls://${socket.local}`);
-    return acceptDatagrams({ ...this.#options, socket, acceptor, url, keys, clock, carrier: this.name });
+    const { sessions: saved, ...rest } = this.#options;
+    const sessions = saved && { saved, random };
+    return acceptDatagrams({ ...rest, resumption, sessions, socket, acceptor, url, keys, clock, carrier: this.name });
   }
 
-  #engine({ clock, random }: Platform, { serverName: known }: SecurityAssociation): Engine {
-    const { serverName = dnsName(known), connectionId = 0 } = this.#options;
+  #engine({ clock, random }: Platform, association: SecurityAssociation, earlier?: EarlierSessions): Engine {
+    const { serverName = dnsName(association.serverName), connectionId = 0 } = this.#options;
     const id = connectionId === false ? false : new Uint8Array(connectionId);
     if (id) random(id);
     return createDtlsEngine({
@@ -116,10 +154,11 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
       random,
       connectionId: id,
       ...(serverName && { serverName }),
+      ...earlier?.offer(association),
     });
   }
 
-  #acceptor(random: Platform["random"]): Acceptor {
+  #acceptor(random: Platform["random"], resumption: Resumption | undefined): Acceptor {
     const { hint = "3GPP-bootstrapping", ownIdentities, connectionId = 8, nodeId } = this.#options;
     const { maxHandshakes = 256, maxHandshakesPerHost = 32, maxChannels = 10_000 } = this.#options;
     return createDtlsAcceptor({
@@ -130,13 +169,15 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
       ...(nodeId && { nodeId }),
       ...(hint && { hint: toUtf8(hint) }),
       ...(ownIdentities && { ownIdentities }),
+      ...(resumption && { resumption }),
     });
   }
 
   /** What both roles are told. */
   #common() {
-    const { handshakeSeconds = 30, mtu, retransmitSeconds } = this.#options;
+    const { handshakeSeconds = 30, mtu, retransmitSeconds, sessions } = this.#options;
     return {
+      durable: sessions !== undefined,
       ...this.#policy,
       handshakeSeconds,
       ...(mtu !== undefined && { mtu }),

@@ -183,6 +183,10 @@ class NodeDtlsChannel implements DatagramChannel {
     });
   }
 
+  sleep(): Promise<void> {
+    return Promise.reject(new SeccfError("state", "sessions of node-dtls-client are not kept"));
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
     return payloads(this.#inbox);
   }

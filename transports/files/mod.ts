@@ -36,6 +36,7 @@ export {
   type Unlock,
 } from "../../lib/identity/mod.ts";
 export { type FileSystemOptions, nodeFileSystem } from "./file_system.ts";
+export { fileStore, type FileStoreOptions } from "./store.ts";
 
 /**
  * A passphrase. A string can not be wiped, and stays in memory until the collector has used its place for something else;

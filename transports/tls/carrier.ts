@@ -5,6 +5,7 @@ import {
   type AcceptorLimits,
   connectChannel,
   dnsName,
+  EarlierSessions,
   type PskOptions,
   type PskPolicy,
   pskPolicy,
@@ -14,7 +15,7 @@ import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream, StreamListener } from "../../lib/link.ts";
 import type { Platform, Wait } from "../../lib/platform.ts";
 import type { Engine } from "../../lib/tls/engine.ts";
-import { createTlsEngine } from "../../lib/tls/mod.ts";
+import { createResumption, createTlsEngine, type Resumption } from "../../lib/tls/mod.ts";
 import { connectTcp, listenTcp } from "../tcp/mod.ts";
 
 /** Where byte streams come from: TCP, or a network in memory. */
@@ -32,7 +33,7 @@ export interface TlsCarrierOptions extends PskOptions, AcceptorLimits {
 }
 
 /**
- * PSK-TLS 1.2 on `port`. `connect` throws `unreachable`, `timeout`, `auth-failed`, `unsupported`, `downgrade`,
+ * PSK-TLS 1.3 or 1.2 on `port`. `connect` throws `unreachable`, `timeout`, `auth-failed`, `unsupported`, `downgrade`,
  * `key-unavailable`, `expired`, `closed`, and what the association throws; its time for all, the TCP connection
  * included, is `handshakeSeconds`. RangeError for options that make no sense.
  */
@@ -45,12 +46,14 @@ class TlsCarrier implements Carrier {
   readonly #options: TlsCarrierOptions;
   readonly #over: StreamDialer;
   readonly #policy: PskPolicy;
+  readonly #earlier: EarlierSessions | undefined;
 
   constructor(options: TlsCarrierOptions) {
     const { over = { connect: connectTcp, listen: listenTcp } } = options;
     this.#options = options;
     this.#over = over;
-    this.#policy = pskPolicy(options);
+    this.#policy = pskPolicy(options, "stream");
+    this.#earlier = options.resumption === false ? undefined : new EarlierSessions();
   }
 
   async connect(
@@ -71,10 +74,14 @@ class TlsCarrier implements Carrier {
       engine[Symbol.dispose]();
       throw error;
     });
+    const earlier = this.#earlier?.keeper(association);
     return await connectChannel(
-      { ...this.#options, engine, stream, keys: association, clock, carrier: this.name },
+      { ...this.#options, engine, stream, keys: association, clock, earlier, carrier: this.name },
       limit,
-    );
+    ).catch((error: unknown) => {
+      this.#earlier?.forget(association);
+      throw error;
+    });
   }
 
   async listen(keys: KeySource, options: Wait & { readonly platform: Platform }): Promise<Listener> {
@@ -83,19 +90,21 @@ class TlsCarrier implements Carrier {
     // Options that an engine refuses are found now, not at the first client.
     this.#engine(platform)[Symbol.dispose]();
     const streams = await this.#over.listen(this.#options.host, this.#options.port);
+    const resumption = this.#earlier && createResumption(platform);
     return acceptChannels({
       ...this.#options,
       streams,
+      resumption,
       url: new URL(`tls-psk://${streams.local}`),
       keys,
       clock: platform.clock,
       carrier: this.name,
-      createEngine: () => this.#engine(platform),
+      createEngine: () => this.#engine(platform, undefined, resumption),
     });
   }
 
   /** A client's with an association, else a server's. */
-  #engine({ clock, random }: Platform, association?: SecurityAssociation): Engine {
+  #engine({ clock, random }: Platform, association?: SecurityAssociation, resumption?: Resumption): Engine {
     const { handshakeSeconds, ownIdentities } = this.#options;
     const { hint = "3GPP-bootstrapping", serverName = dnsName(association?.serverName) } = this.#options;
     const common = {
@@ -105,11 +114,15 @@ class TlsCarrier implements Carrier {
       ...(handshakeSeconds !== undefined && { handshakeSeconds }),
     };
     return association
-      ? createTlsEngine({ ...common, role: "client", ...(serverName && { serverName }) })
+      ? createTlsEngine({
+        ...{ ...common, role: "client", ...this.#earlier?.offer(association) },
+        ...(serverName && { serverName }),
+      })
       : createTlsEngine({
         ...common,
         role: "server",
         ...(hint && { hint: toUtf8(hint) }),
+        ...(resumption && { resumption }),
         ...(ownIdentities && { ownIdentities }),
       });
   }

@@ -2,6 +2,7 @@
 
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
+import { isIPv4 } from "node:net";
 import type { DatagramSocket } from "../../lib/link.ts";
 import type { Wait } from "../../lib/platform.ts";
 import { joinAddress } from "../../lib/channel/mod.ts";
@@ -32,15 +33,27 @@ export async function bindUdp(host: string | undefined, port: number): Promise<D
   }
 }
 
+/** What {@link connectUdp} takes beside host and port. */
+export interface ConnectOptions extends Wait {
+  /** The port of this end. Default: a free one. `unreachable` where another has it. */
+  readonly localPort?: number;
+}
+
 /**
  * A socket that sends to the first address of `host` and, where the runtime can, hears from it alone. Iterating it
  * throws `unreachable` each time that the network says so, and can go on after that; Deno never says it.
  */
-export async function connectUdp(host: string, port: number, { signal }: Wait = {}): Promise<ConnectedDatagrams> {
+export async function connectUdp(
+  host: string,
+  port: number,
+  { signal, localPort }: ConnectOptions = {},
+): Promise<ConnectedDatagrams> {
   signal?.throwIfAborted();
-  const { address, family } = await unlessAborted(resolve(host), signal);
+  // An IPv4 address has no other form, and needs no turn of its own.
+  const { address, family } = isIPv4(host) ? { address: host, family: 4 } : await unlessAborted(resolve(host), signal);
   const socket = createSocket({ type: family === 6 ? "udp6" : "udp4" });
   try {
+    if (localPort !== undefined) await settled(socket, "can not bind", (done) => socket.bind(localPort, done));
     await unlessAborted(settled(socket, "no way", (done) => socket.connect(port, address, done)), signal);
     const remote = socket.remoteAddress();
     return { socket: new UdpSocket(socket, true), remote: joinAddress(remote.address, remote.port) };

@@ -20,6 +20,11 @@ export class UdpSocket implements DatagramSocket {
   readonly #mapped: boolean;
   readonly #arrived = new Queue<Datagram | SeccfError>(Infinity, sizeOf);
   #leaving = 0;
+  /** Datagrams sent since the runtime had its turn. */
+  #inOneTurn = 0;
+  #turn: Promise<void> | undefined;
+  /** Whoever sent last mostly sends again. */
+  #last: { readonly address: string; readonly port: number; readonly name: string } | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(socket: Socket, connected: boolean) {
@@ -37,18 +42,22 @@ export class UdpSocket implements DatagramSocket {
     if (this.#closed || this.#leaving + bytes.length > SEND_AHEAD) return;
     // The runtimes send in a later turn, and the bytes are the caller's again in this one.
     const copy = new Uint8Array(bytes);
-    const sent = (error: Error | null) => {
-      this.#leaving -= copy.length;
-      if (error) this.#complain(error);
-    };
     this.#leaving += copy.length;
-    try {
-      if (this.#connected) this.#socket.send(copy, sent);
-      else this.#sendTo(copy, to, sent);
-    } catch (error) {
-      // An address that is none, a socket that is just going: lost, as any datagram may be.
-      sent(error instanceof Error ? error : null);
-    }
+    this.#inOneTurn++;
+    this.#put(copy, to, (error) => {
+      // Bun says here that somebody else did not take what was sent to him before, and has not sent this one.
+      if (error && !this.#connected && isUnreachable(error)) this.#put(copy, to, (again) => this.#sent(copy, again));
+      else this.#sent(copy, error);
+    });
+  }
+
+  flushed(): Promise<void> | undefined {
+    if (this.#inOneTurn < SENDS_IN_ONE_TURN) return undefined;
+    this.#turn ??= nextTurn().then(() => {
+      this.#turn = undefined;
+      this.#inOneTurn = 0;
+    });
+    return this.#turn;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
@@ -71,9 +80,7 @@ export class UdpSocket implements DatagramSocket {
     this.#arrived.end();
     this.#arrived.drain();
     // The last word, a close_notify mostly, is on its way in the turns that the runtime takes for it.
-    for (let turn = 0; this.#leaving > 0 && turn < 8; turn++) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    for (let turn = 0; this.#leaving > 0 && turn < 8; turn++) await nextTurn();
     await new Promise<void>((resolve) => {
       try {
         this.#socket.close(resolve);
@@ -83,24 +90,56 @@ export class UdpSocket implements DatagramSocket {
     });
   }
 
-  #sendTo(bytes: Uint8Array, to: string, sent: (error: Error | null) => void): void {
-    const { host, port } = splitAddress(to);
-    this.#socket.send(bytes, port, this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, sent);
+  #put(bytes: Uint8Array, to: string, sent: (error: Error | null) => void): void {
+    try {
+      if (this.#connected) {
+        this.#socket.send(bytes, sent);
+        return;
+      }
+      const { host, port } = splitAddress(to);
+      this.#socket.send(bytes, port, this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, sent);
+    } catch (error) {
+      // An address that is none, a socket that is just going: lost, as any datagram may be.
+      this.#sent(bytes, error instanceof Error ? error : null);
+    }
+  }
+
+  #sent(bytes: Uint8Array, error: Error | null): void {
+    this.#leaving -= bytes.length;
+    if (error) this.#complain(error);
   }
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
+    this.#inOneTurn = 0;
     if (this.#arrived.size >= READ_AHEAD) return;
-    // A copy: what the runtime gives can be a small view of a large buffer, or of one that it uses again.
-    this.#arrived.push({ bytes: new Uint8Array(bytes), from: joinAddress(from.address, from.port) });
+    // What is a view of a larger buffer, as Deno gives it, would hold that; Node and Bun make one for each datagram.
+    const { buffer, length } = bytes;
+    const own = length === buffer.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
+    this.#arrived.push({ bytes: own, from: this.#nameOf(from) });
+  }
+
+  #nameOf({ address, port }: RemoteInfo): string {
+    if (this.#last?.address !== address || this.#last.port !== port) {
+      this.#last = { address, port, name: joinAddress(address, port) };
+    }
+    return this.#last.name;
   }
 
   /** What the network says about the one peer of a connected socket; about one of many it says nothing worth keeping. */
   #complain(error: Error): void {
     if (!this.#connected || this.#arrived.size >= READ_AHEAD) return;
-    const code = systemCode(error);
-    if (code === undefined || !UNREACHABLE.has(code)) return;
-    this.#arrived.push(new SeccfError("unreachable", `no answer but ${code}`, { cause: error }));
+    if (!isUnreachable(error)) return;
+    this.#arrived.push(new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error }));
   }
+}
+
+function isUnreachable(error: Error): boolean {
+  return UNREACHABLE.has(systemCode(error) ?? "");
+}
+
+/** The runtime looks after its sockets before it comes back. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function sizeOf(item: Datagram | SeccfError): number {
@@ -112,5 +151,7 @@ const UNREACHABLE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHO
 const READ_AHEAD = 1_048_576;
 /** Bytes given to the runtime and not yet to the system. */
 const SEND_AHEAD = 1_048_576;
+/** Then whoever sends on and on has to let datagrams come in. */
+const SENDS_IN_ONE_TURN = 64;
 /** About what a datagram costs besides its bytes. */
 const OVERHEAD = 256;

@@ -10,10 +10,15 @@ export const HANDSHAKE = {
   clientHello: 1,
   serverHello: 2,
   helloVerifyRequest: 3,
+  newSessionTicket: 4,
+  encryptedExtensions: 8,
+  requestConnectionId: 9,
+  newConnectionId: 10,
   serverKeyExchange: 12,
   serverHelloDone: 14,
   clientKeyExchange: 16,
   finished: 20,
+  keyUpdate: 24,
 } as const;
 
 /** One whole message. Views, valid until the joiner is used again. */

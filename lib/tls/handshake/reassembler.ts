@@ -27,6 +27,12 @@ export class Reassembler {
     return this.#next;
   }
 
+  /** Whether something is held of a message behind the awaited one. */
+  get isAhead(): boolean {
+    for (const messageSeq of this.#partials.keys()) if (messageSeq > this.#next) return true;
+    return false;
+  }
+
   /** Messages of which something is held. A count. */
   get held(): number {
     return this.#partials.size;

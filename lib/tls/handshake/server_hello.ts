@@ -1,19 +1,25 @@
 /** ServerHello (RFC 5246 7.4.1.3): what the server chose. @module */
 
 import { SeccfError } from "../../error.ts";
-import { Reader, Writer } from "../../bytes/mod.ts";
+import { equal, fromHex, Reader, Writer } from "../../bytes/mod.ts";
 import { TlsFailure } from "../alert.ts";
 import {
   connectionIdIn,
+  encodeNumber,
   EXTENSION,
   type Extensions,
   FLAG,
   hasFlag,
   hasRenegotiationInfo,
+  maxFragmentLengthIn,
   NO_RENEGOTIATION,
+  numberIn,
+  read,
   readExtensions,
+  recordSizeLimitIn,
   writeExtensions,
 } from "./extension.ts";
+import { decodeKeyShare, encodeKeyShare, type KeyShareEntry } from "./key_share.ts";
 
 /** The choice. */
 export interface ServerHello {
@@ -32,7 +38,33 @@ export interface ServerHello {
   readonly connectionId?: Uint8Array;
   /** The server may ask whether an address is reachable (RFC 9853 3). */
   readonly returnRoutability?: true;
+  /** Bytes of plaintext that the server takes in one record (RFC 8449 4). */
+  readonly recordSizeLimit?: number;
+  /** The client's code, agreed to (RFC 6066 4). */
+  readonly maxFragmentLength?: number;
+  /** The point formats of RFC 8422 5.1.2: uncompressed alone. */
+  readonly pointFormats?: true;
+  /** A ticket will come (RFC 5077 3.2). */
+  readonly sessionTicket?: true;
+  /** Version 1.3: which, since `version` says 1.2 (RFC 8446 4.2.1). */
+  readonly supportedVersion?: number;
+  /** Version 1.3: the server's public value (RFC 8446 4.2.8). */
+  readonly keyShare?: KeyShareEntry;
+  /** HelloRetryRequest: the group of which the server wants a public value. */
+  readonly retryGroup?: number;
+  /** HelloRetryRequest: what the next hello has to bring, 1 to 65535 bytes (RFC 8446 4.2.2). */
+  readonly retryCookie?: Uint8Array;
+  /** Version 1.3: which of the client's keys, counted from 0 (RFC 8446 4.2.11). */
+  readonly selectedIdentity?: number;
 }
+
+/** Whether `random` makes a ServerHello a HelloRetryRequest (RFC 8446 4.1.3). */
+export function isRetryRequest({ random }: Pick<ServerHello, "random">): boolean {
+  return equal(random, RETRY_RANDOM);
+}
+
+/** The random of a HelloRetryRequest: SHA-256 of its name (RFC 8446 4.1.3). */
+export const RETRY_RANDOM: Uint8Array = fromHex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
 
 /** The message's body. */
 export function encodeServerHello(hello: ServerHello): Uint8Array {
@@ -72,6 +104,39 @@ export function decodeServerHello(body: Uint8Array): ServerHello {
     renegotiationInfo: hasRenegotiationInfo(extensions),
     ...(connectionId && { connectionId }),
     ...(hasFlag(extensions, EXTENSION.returnRoutability) && { returnRoutability: true }),
+    ...(hasFlag(extensions, EXTENSION.sessionTicket) && { sessionTicket: true }),
+    ...sizesIn(extensions),
+    ...choicesIn(extensions, isRetryRequest({ random })),
+  };
+}
+
+function sizesIn(extensions: Extensions): Partial<ServerHello> {
+  const recordSizeLimit = recordSizeLimitIn(extensions);
+  const maxFragmentLength = maxFragmentLengthIn(extensions);
+  const formats = read(extensions, EXTENSION.pointFormats, (reader) => reader.vector8());
+  if (formats && !formats.includes(UNCOMPRESSED)) {
+    throw new TlsFailure("illegal_parameter", "malformed", "a server without uncompressed points", {
+      clause: "RFC 8422 5.2",
+    });
+  }
+  return {
+    ...(recordSizeLimit !== undefined && { recordSizeLimit }),
+    ...(maxFragmentLength !== undefined && { maxFragmentLength }),
+    ...(formats && { pointFormats: true }),
+  };
+}
+
+function choicesIn(extensions: Extensions, isRetry: boolean): Partial<ServerHello> {
+  const supportedVersion = numberIn(extensions, EXTENSION.supportedVersions);
+  const share = extensions.get(EXTENSION.keyShare);
+  const retryCookie = read(extensions, EXTENSION.cookie, (reader) => reader.vector16());
+  const selectedIdentity = numberIn(extensions, EXTENSION.preSharedKey);
+  return {
+    ...(supportedVersion !== undefined && { supportedVersion }),
+    ...(share && !isRetry && { keyShare: decodeKeyShare(share) }),
+    ...(share && isRetry && { retryGroup: numberIn(extensions, EXTENSION.keyShare)! }),
+    ...(retryCookie && { retryCookie }),
+    ...(selectedIdentity !== undefined && { selectedIdentity }),
   };
 }
 
@@ -92,10 +157,29 @@ function extensionsOf(hello: ServerHello): Extensions {
     extensions.set(EXTENSION.connectionId, new Writer().vector8(hello.connectionId).done());
   }
   if (hello.returnRoutability) extensions.set(EXTENSION.returnRoutability, FLAG);
+  if (hello.recordSizeLimit !== undefined) {
+    extensions.set(EXTENSION.recordSizeLimit, encodeNumber(hello.recordSizeLimit));
+  }
+  if (hello.maxFragmentLength !== undefined) {
+    extensions.set(EXTENSION.maxFragmentLength, Uint8Array.of(hello.maxFragmentLength));
+  }
+  if (hello.pointFormats) extensions.set(EXTENSION.pointFormats, Uint8Array.of(1, UNCOMPRESSED));
+  if (hello.sessionTicket) extensions.set(EXTENSION.sessionTicket, FLAG);
+  if (hello.supportedVersion !== undefined) {
+    extensions.set(EXTENSION.supportedVersions, encodeNumber(hello.supportedVersion));
+  }
+  if (hello.keyShare) extensions.set(EXTENSION.keyShare, encodeKeyShare(hello.keyShare));
+  if (hello.retryGroup !== undefined) extensions.set(EXTENSION.keyShare, encodeNumber(hello.retryGroup));
+  if (hello.retryCookie) extensions.set(EXTENSION.cookie, new Writer().vector16(hello.retryCookie).done());
+  if (hello.selectedIdentity !== undefined) {
+    extensions.set(EXTENSION.preSharedKey, encodeNumber(hello.selectedIdentity));
+  }
   return extensions;
 }
 
 const NULL_COMPRESSION = 0;
+/** RFC 8422 5.1.2. */
+const UNCOMPRESSED = 0;
 const ANSWERS: ReadonlySet<number> = new Set([
   EXTENSION.serverName,
   EXTENSION.extendedMasterSecret,
@@ -103,4 +187,12 @@ const ANSWERS: ReadonlySet<number> = new Set([
   EXTENSION.renegotiationInfo,
   EXTENSION.connectionId,
   EXTENSION.returnRoutability,
+  EXTENSION.recordSizeLimit,
+  EXTENSION.maxFragmentLength,
+  EXTENSION.pointFormats,
+  EXTENSION.sessionTicket,
+  EXTENSION.supportedVersions,
+  EXTENSION.keyShare,
+  EXTENSION.cookie,
+  EXTENSION.preSharedKey,
 ]);

@@ -2,8 +2,8 @@
 
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 
-/** Epochs that exist here: before and after the one change of keys. */
-export type Epoch = 0 | 1;
+/** 0 in the clear; in DTLS 1.2 then 1, in DTLS 1.3 2 for the handshake and 3 and up for data (RFC 9147 6.1). */
+export type Epoch = number;
 
 /** Records of one direction after the change of keys. */
 export class DatagramHeader {

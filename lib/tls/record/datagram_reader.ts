@@ -1,6 +1,6 @@
 /**
  * What comes in on datagrams: whole records, checked and opened. Nothing here ends an association: what does not belong
- * to it, does not open or was there before is dropped without a word (RFC 6347 4.1.2.7).
+ * to it, does not open or was there before is dropped without a word (RFC 6347 4.1.2.7, RFC 9147 4.5.2).
  *
  * @module
  */
@@ -10,8 +10,12 @@ import { equal } from "../../bytes/mod.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_0, DTLS_1_2 } from "./content_type.ts";
 import { DatagramHeader, type Epoch } from "./datagram_header.ts";
+import type { DurableNumbers } from "./durable_numbers.ts";
+import type { EpochKeys } from "./epoch_keys.ts";
 import type { Protection } from "./protection.ts";
-import { ReplayWindow } from "./replay_window.ts";
+import { ReplayWindow, type WindowState } from "./replay_window.ts";
+import { isUnified, unifiedAt, type UnifiedRecord } from "./unified_header.ts";
+import { isFor, type OpenedRecord, UnifiedReader } from "./unified_reader.ts";
 
 /** One record as it stands in a datagram. Views. */
 export interface RawRecord {
@@ -27,11 +31,15 @@ export interface RawRecord {
   readonly whole: Uint8Array;
 }
 
-/** One record, opened; views that stay until the next `push`. */
-export interface DatagramRecord {
-  readonly type: number;
-  readonly payload: Uint8Array;
+/** A record that waits for its key. */
+interface EarlyRecord {
+  readonly bytes: Uint8Array;
+  /** Whether it, or one before it in its datagram, says whom it is for. */
+  readonly isIdentified: boolean;
 }
+
+/** One record, opened; views that stay until the next `push`. Nobody answers for what is in epoch 0. */
+export type DatagramRecord = OpenedRecord;
 
 /**
  * The record at `at`, or `undefined` where there is none that ends within the datagram: what follows can not be found
@@ -65,32 +73,55 @@ export class DatagramReader {
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
   readonly #window = new ReplayWindow();
-  /** Copies of records of epoch 1 that came before its keys. */
-  #early: Uint8Array[] = [];
+  /** What may be delivered, where that has to be on record first. */
+  #durable: DurableNumbers | undefined;
+  /** Version 1.3, from its first keys on. */
+  #unified: UnifiedReader | undefined;
+  /** Whether epoch 0 is still read. */
+  #inClear = true;
+  /** Whether records of version 1.3 have to say whom they are for; before that is agreed, they may. */
+  #named: boolean | undefined;
+  /** Whether a record of the datagram in hand said whom it is for. */
+  #isIdentified = false;
+  /** Whether a record of the datagram in hand waits for its key. */
+  #isEarly = false;
+  /** Copies of records that came before their keys. */
+  #early: EarlyRecord[] = [];
   #earlyLength = 0;
   #datagram: Uint8Array = NOTHING;
   #at = 0;
   #plaintext: Uint8Array = NOTHING;
   #plaintextLength = 0;
   #unopened = 0;
+  #limit = MAX_PLAINTEXT;
 
   constructor(ownId: Uint8Array) {
     this.#ownId = ownId;
   }
 
-  /** The highest number that a record of epoch 1 had which opened; -1 before the first. */
+  /** Grows with every record that opened and is newer than all before it; -1 before the first. */
   get newest(): number {
-    return this.#window.highest;
+    return this.#durable?.newest ?? this.#unified?.newest ?? this.#window.highest;
   }
 
-  /** Which epoch is read. */
+  /** The newest epoch that is read. */
   get epoch(): Epoch {
-    return this.#protection ? 1 : 0;
+    return this.#unified?.epoch ?? (this.#protection ? 1 : 0);
   }
 
-  /** Fresh records of epoch 1 that the key did not open. A count. */
+  /** Fresh records that the keys did not open. A count. */
   get unopened(): number {
-    return this.#unopened;
+    return this.#unified?.failed ?? this.#unopened;
+  }
+
+  /** Version 1.3: how much of what may fail under the newest keys has failed, 0 to 1 (RFC 9147 4.5.3). */
+  get wear(): number {
+    return this.#unified?.wear ?? 0;
+  }
+
+  /** Whether the datagram that was pushed last had a record, perhaps the peer's, whose key is not there yet. */
+  get isEarly(): boolean {
+    return this.#isEarly;
   }
 
   /** Records that wait for their key. A count. */
@@ -100,32 +131,64 @@ export class DatagramReader {
 
   /** From here on epoch 1 is read, under `protection`, which is this reader's to dispose, and epoch 0 no more. */
   protect(protection: Protection, connectionId: Uint8Array): void {
-    if (this.#protection) throw new SeccfError("state", "there is no second change of keys");
+    if (this.epoch > 0) throw new SeccfError("state", "there is no second change of keys");
     this.#protection = protection;
+    this.#inClear = false;
     this.#byId = connectionId.length > 0;
     this.#header = new DatagramHeader(connectionId);
+  }
+
+  /** Version 1.3: `epoch`, newer than all before it, is read from here on, under `keys`, which are this reader's to dispose. */
+  open(epoch: Epoch, keys: EpochKeys): void {
+    if (this.epoch >= epoch) throw new SeccfError("state", "epochs do not come again");
+    this.#unified ??= new UnifiedReader();
+    this.#unified.open(epoch, keys);
+  }
+
+  /** From now on a protected record has no more content than this; a longer one is dropped. */
+  limit(length: number): void {
+    this.#limit = length;
+  }
+
+  /** Version 1.3: whether records under keys have to carry this end's Connection ID from here on, or may not. */
+  expectId(isNamed: boolean): void {
+    this.#named = isNamed;
+  }
+
+  /** Version 1.2: from here on a record is read only once `numbers` admit it, and none that was `seen`. */
+  endure(numbers: DurableNumbers, seen?: WindowState): void {
+    this.#durable = numbers;
+    if (seen) this.#window.load(seen);
+  }
+
+  /** Which records of epoch 1 were read. */
+  get seen(): WindowState {
+    return this.#window.state;
+  }
+
+  /** Epochs before `epoch` are not read any more, that in the clear included. */
+  forget(epoch: Epoch): void {
+    this.#inClear = false;
+    this.#unified?.forget(epoch);
   }
 
   /** Takes one datagram, which must stay as it is until `next` finds no more. Payloads handed out before are overwritten. */
   push(datagram: Uint8Array): void {
     this.#datagram = datagram;
     this.#at = 0;
+    this.#isIdentified = false;
+    this.#isEarly = false;
     this.#plaintextLength = 0;
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
   next(): DatagramRecord | undefined {
-    while (this.#protection && this.#early.length > 0) {
-      const bytes = this.#early.shift()!;
-      const record = recordAt(bytes, 0, this.#ownId.length);
-      const opened = record && this.#open(record);
+    for (let opened = this.#nextEarly(); this.epoch > 0 && opened !== "none"; opened = this.#nextEarly()) {
       if (opened) return opened;
     }
     while (this.#at < this.#datagram.length) {
-      const record = recordAt(this.#datagram, this.#at, this.#ownId.length);
-      if (!record) break;
-      this.#at += record.whole.length;
-      const read = this.#read(record);
+      const read = isUnified(this.#datagram[this.#at]!) ? this.#nextUnified() : this.#nextPlain();
+      if (read === "no record") break;
       if (read) return read;
     }
     this.#datagram = NOTHING;
@@ -137,27 +200,82 @@ export class DatagramReader {
     if (this.#plaintext.length > KEEP) this.#plaintext = NOTHING;
   }
 
-  /** Wipes the key and what waits. */
+  /** Wipes the keys and what waits. */
   [Symbol.dispose](): void {
     this.#protection?.[Symbol.dispose]();
+    this.#unified?.[Symbol.dispose]();
     this.#early = [];
     this.#datagram = NOTHING;
     this.#plaintext = NOTHING;
   }
 
-  #read(record: RawRecord): DatagramRecord | undefined {
-    if (record.epoch === 0 && !this.#protection) return readClear(record);
+  #nextPlain(): DatagramRecord | "no record" | undefined {
+    const record = recordAt(this.#datagram, this.#at, this.#ownId.length);
+    if (!record) return "no record";
+    this.#at += record.whole.length;
+    if (record.epoch === 0) return this.#inClear ? readClear(record) : undefined;
     if (record.epoch !== 1) return undefined;
     if (this.#protection) return this.#open(record);
-    this.#keep(record);
+    if (!this.#unified) this.#keep(record.whole, false);
     return undefined;
   }
 
-  /** RFC 6347 4.2.4 lets the key's records come before the key; how many is ours to say. */
-  #keep({ whole }: RawRecord): void {
+  #nextUnified(): DatagramRecord | "no record" | undefined {
+    const record = unifiedAt(this.#datagram, this.#at, this.#ownId.length);
+    // RFC 9147 4: behind a record for somebody else nothing is for us.
+    if (!record || this.#protection || !this.#isForUs(record)) return "no record";
+    this.#at += record.whole.length;
+    this.#isIdentified ||= record.connectionId !== undefined;
+    if (this.#unified?.knows(record)) return this.#openUnified(record);
+    // Later epochs have their keys before anybody writes in them (RFC 9147 8).
+    if (this.epoch < 3 && record.epochBits >= 2) this.#keep(record.whole, this.#isIdentified);
+    return undefined;
+  }
+
+  #isForUs(record: UnifiedRecord): boolean {
+    if (this.#named === undefined && !record.connectionId) return true;
+    return isFor(record, this.#named === false ? NOTHING : this.#ownId, this.#isIdentified);
+  }
+
+  #openUnified(record: UnifiedRecord): DatagramRecord | undefined {
+    const out = this.#room(record.whole.length);
+    const opened = this.#unified?.read(record, out);
+    if (!opened || opened.payload.length > this.#limit) return undefined;
+    // The peer is there under its keys: what is in the clear is not its word any more.
+    this.#inClear = false;
+    this.#plaintextLength += opened.payload.length + 1;
+    return opened;
+  }
+
+  /** RFC 6347 4.2.4 and RFC 9147 4.2.1 let a key's records come before the key; how many is ours to say. */
+  #keep(whole: Uint8Array, isIdentified: boolean): void {
+    this.#isEarly = true;
     if (this.#early.length >= MAX_EARLY_RECORDS || this.#earlyLength + whole.length > MAX_HELD) return;
     this.#earlyLength += whole.length;
-    this.#early.push(new Uint8Array(whole));
+    this.#early.push({ bytes: new Uint8Array(whole), isIdentified });
+  }
+
+  /** The oldest of the records that waited for their key and have it now, opened if it does open. */
+  #nextEarly(): DatagramRecord | "none" | undefined {
+    const at = this.#early.findIndex(({ bytes }) => this.#hasKeyFor(bytes));
+    if (at < 0) return "none";
+    const { bytes, isIdentified } = this.#early.splice(at, 1)[0]!;
+    this.#earlyLength -= bytes.length;
+    if (!isUnified(bytes[0]!)) {
+      const record = recordAt(bytes, 0, this.#ownId.length);
+      return record && this.#open(record);
+    }
+    const record = unifiedAt(bytes, 0, this.#ownId.length);
+    this.#isIdentified = isIdentified;
+    const opened = record && this.#isForUs(record) ? this.#openUnified(record) : undefined;
+    this.#isIdentified = false;
+    return opened;
+  }
+
+  #hasKeyFor(bytes: Uint8Array): boolean {
+    if (!isUnified(bytes[0]!)) return this.#protection !== undefined || this.#unified !== undefined;
+    const record = unifiedAt(bytes, 0, this.#ownId.length);
+    return this.#protection !== undefined || (record !== undefined && (this.#unified?.knows(record) ?? false));
   }
 
   #open(record: RawRecord): DatagramRecord | undefined {
@@ -174,12 +292,14 @@ export class DatagramReader {
       this.#unopened++;
       return undefined;
     }
+    if (this.#durable && !this.#durable.admits(number, record.whole)) return undefined;
     this.#window.use(number);
     this.#plaintextLength += length;
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
     if (length > MAX_PLAINTEXT) return undefined;
     const payload = out.subarray(0, length);
-    return isById ? unwrap(payload) : { type, payload };
+    const read = isById ? unwrap(number, payload) : { epoch: 1 as const, number, type, payload };
+    return read && read.payload.length <= this.#limit ? read : undefined;
   }
 
   #room(length: number): Uint8Array {
@@ -191,18 +311,18 @@ export class DatagramReader {
   }
 }
 
-function readClear({ type, version, body }: RawRecord): DatagramRecord | undefined {
+function readClear({ type, version, number, body }: RawRecord): DatagramRecord | undefined {
   const known = type === CONTENT.handshake || type === CONTENT.alert || type === CONTENT.changeCipherSpec;
   // RFC 6347 4.2.1: hellos carry the version 1.0 as long as no other is agreed.
   if (!known || (version !== DTLS_1_2 && version !== DTLS_1_0)) return undefined;
-  return { type, payload: body };
+  return { epoch: 0, number, type, payload: body };
 }
 
 /** RFC 9146 4: content, its type, and any number of zeros. */
-function unwrap(inner: Uint8Array): DatagramRecord | undefined {
+function unwrap(number: number, inner: Uint8Array): DatagramRecord | undefined {
   let end = inner.length - 1;
   while (end >= 0 && inner[end] === 0) end--;
-  return end < 0 ? undefined : { type: inner[end]!, payload: inner.subarray(0, end) };
+  return end < 0 ? undefined : { epoch: 1, number, type: inner[end]!, payload: inner.subarray(0, end) };
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -1,73 +1,114 @@
-/** What goes out on datagrams: records of both epochs, gathered into as few datagrams as the path allows (RFC 6347 4.1). @module */
+/** What goes out on datagrams: records of all epochs, gathered into as few datagrams as the path allows (RFC 6347 4.1, RFC 9147 4.3). @module */
 
 import { SeccfError } from "../../error.ts";
-import { MAX_PLAINTEXT, MAX_RECORDS } from "../limits.ts";
-import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_2 } from "./content_type.ts";
-import { DatagramHeader, type Epoch, writeNumber } from "./datagram_header.ts";
+import { MAX_PLAINTEXT } from "../limits.ts";
+import type { Epoch } from "./datagram_header.ts";
+import type { DurableNumbers } from "./durable_numbers.ts";
+import type { EpochKeys } from "./epoch_keys.ts";
 import type { Protection } from "./protection.ts";
+import { ClearSealer, type Sealer, Sealer12 } from "./sealer.ts";
+import { UnifiedSealer } from "./unified_sealer.ts";
+
+/** One epoch that is written. */
+interface Line {
+  readonly epoch: Epoch;
+  sealer: Sealer;
+  /** The next number: it never comes round. */
+  next: number;
+  /** Where the numbers come from instead. */
+  durable?: DurableNumbers;
+}
 
 /** The sending half of an association's record layer. */
 export class DatagramWriter {
   /** Bytes of the longest datagram. */
   readonly #longest: number;
-  /** The next number of each epoch: it never comes round. */
-  readonly #numbers: [number, number];
-  #protection: Protection | undefined;
-  #header: DatagramHeader | undefined;
+  /** Oldest first. */
+  #lines: Line[];
+  /** What the peer wants to receive by in version 1.3. */
   #connectionId: Uint8Array = NOTHING;
   #buffer: Uint8Array = NOTHING;
   /** Where each datagram ends but the last, which ends at `#length`. */
   #ends: number[] = [];
   #length = 0;
+  #limit = MAX_PLAINTEXT;
 
   /** `first`: the number of the first record in epoch 0. */
   constructor(longest: number, first = 0) {
     this.#longest = longest;
-    this.#numbers = [first, 0];
+    this.#lines = [{ epoch: 0, sealer: CLEAR, next: first }];
   }
 
   /** Epoch 1 is under `protection`, which is this writer's to dispose, and carries what the peer wants to receive by. */
   protect(protection: Protection, connectionId: Uint8Array): void {
-    if (this.#protection) throw new SeccfError("state", "there is no second change of keys");
-    this.#protection = protection;
+    if (this.#newest > 0) throw new SeccfError("state", "there is no second change of keys");
+    this.#lines.push({ epoch: 1, sealer: new Sealer12(protection, connectionId), next: 0 });
+  }
+
+  /** Version 1.3: `epoch`, newer than all before it, is under `keys`, which are this writer's to dispose. */
+  open(epoch: Epoch, keys: EpochKeys): void {
+    if (this.#newest >= epoch) throw new SeccfError("state", "epochs do not come again");
+    this.#lines.push({ epoch, sealer: new UnifiedSealer(keys, epoch, this.#connectionId), next: 0 });
+  }
+
+  /** Version 1.3: all epochs under keys carry what the peer wants to receive by, from here on; nothing where it is empty. */
+  address(connectionId: Uint8Array): void {
     this.#connectionId = connectionId;
-    this.#header = new DatagramHeader(connectionId);
+    for (const line of this.#lines) {
+      if (line.sealer instanceof UnifiedSealer) line.sealer = line.sealer.renamed(connectionId);
+    }
+  }
+
+  /** Version 1.2: from here on the newest epoch's numbers come from `numbers`, which are told what was used. */
+  endure(numbers: DurableNumbers): void {
+    const line = this.#line(this.#newest);
+    if (line.durable) return;
+    line.durable = numbers;
+    numbers.startAbove(line.next);
+  }
+
+  /** Epochs before `epoch` are not written any more: wipes their keys. */
+  forget(epoch: Epoch): void {
+    for (const line of this.#lines) if (line.epoch < epoch) line.sealer[Symbol.dispose]();
+    this.#lines = this.#lines.filter((line) => line.epoch >= epoch);
+  }
+
+  /** Records that were written in the newest epoch. A count. */
+  get written(): number {
+    return this.#lines.at(-1)!.next;
   }
 
   /** Bytes of plaintext that one record in a datagram of its own can have. */
   most(epoch: Epoch): number {
-    return this.#fitting(epoch, this.#longest);
+    return Math.min(fitting(this.#line(epoch).sealer, this.#longest), this.#mostIn(epoch));
   }
 
   /** Bytes of plaintext that fit into the datagram begun last; not above 0 where there is no room. */
   room(epoch: Epoch): number {
-    return this.#fitting(epoch, this.#longest - (this.#length - this.#begin));
+    const room = this.#longest - (this.#length - this.#begin);
+    return Math.min(fitting(this.#line(epoch).sealer, room), this.#mostIn(epoch));
   }
 
-  /** Adds one record, to the datagram begun last if it fits, at most `most(epoch)` bytes. Throws `exhausted`. */
-  write(epoch: Epoch, type: number, plaintext: Uint8Array): void {
+  /** From now on no record has more than `length` bytes of content; those in the clear are not cut below 512. */
+  limit(length: number): void {
+    this.#limit = length;
+  }
+
+  /** Adds one record, to the datagram begun last if it fits, at most `most(epoch)` bytes, and returns its number. Throws `exhausted`. */
+  write(epoch: Epoch, type: number, plaintext: Uint8Array): number {
     if (plaintext.length > this.room(epoch)) this.seal();
-    const connectionId = epoch === 1 ? this.#connectionId : NOTHING;
-    const bodyAt = DATAGRAM_HEADER_LENGTH + connectionId.length;
-    this.#reserve(bodyAt + this.#bodyLength(epoch, plaintext.length));
-    const record = this.#buffer.subarray(this.#length);
-    const number = this.#numbers[epoch];
-    if (number >= MAX_RECORDS) throw new SeccfError("exhausted", "no record numbers are left under this key");
-    this.#numbers[epoch]++;
-    const length = this.#body(epoch, type, number, plaintext, record.subarray(bodyAt));
-    record[0] = connectionId.length > 0 ? CONTENT.connectionId : type;
-    record[1] = DTLS_1_2 >> 8;
-    record[2] = DTLS_1_2 & 0xff;
-    writeNumber(record, 3, epoch, number);
-    record.set(connectionId, 11);
-    record[bodyAt - 2] = length >> 8;
-    record[bodyAt - 1] = length;
-    this.#length += bodyAt + length;
+    const line = this.#line(epoch);
+    if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
+    this.#reserve(line.sealer.lengthOf(plaintext.length));
+    const number = line.durable ? line.durable.take() : line.next++;
+    this.#length += line.sealer.sealInto(this.#buffer.subarray(this.#length), type, number, plaintext);
+    return number;
   }
 
   /** One record in a datagram of its own, which is the caller's; `undefined` when no number is left. */
   apart(epoch: Epoch, type: number, plaintext: Uint8Array): Uint8Array | undefined {
-    if (this.#numbers[epoch] >= MAX_RECORDS) return undefined;
+    const line = this.#line(epoch);
+    if (isSpent(line)) return undefined;
     const buffer = this.#buffer;
     const ends = this.#ends;
     const length = this.#length;
@@ -104,41 +145,26 @@ export class DatagramWriter {
 
   /** Wipes the key. */
   [Symbol.dispose](): void {
-    this.#protection?.[Symbol.dispose]();
+    for (const { sealer } of this.#lines) sealer[Symbol.dispose]();
   }
 
   get #begin(): number {
     return this.#ends.at(-1) ?? 0;
   }
 
-  /** Writes what follows the record's header; with a Connection ID the type is inside, behind the content (RFC 9146 4). */
-  #body(epoch: Epoch, type: number, number: number, plaintext: Uint8Array, out: Uint8Array): number {
-    if (epoch === 0) {
-      out.set(plaintext);
-      return plaintext.length;
-    }
-    if (!this.#protection || !this.#header) throw new SeccfError("state", "there are no keys yet");
-    const header = this.#header.of(type, number);
-    if (this.#connectionId.length === 0) return this.#protection.sealInto(header, plaintext, out);
-    const inner = new Uint8Array(plaintext.length + 1);
-    inner.set(plaintext);
-    inner[plaintext.length] = type;
-    const length = this.#protection.sealInto(header, inner, out);
-    inner.fill(0);
-    return length;
+  /** RFC 8449 4 limits what is protected; RFC 6066 4 all, but has no size below 512. */
+  #mostIn(epoch: Epoch): number {
+    return epoch === 0 ? Math.max(this.#limit, 512) : this.#limit;
   }
 
-  #bodyLength(epoch: Epoch, plaintextLength: number): number {
-    if (epoch === 0 || !this.#protection) return plaintextLength;
-    return this.#protection.sealedLength(plaintextLength + (this.#connectionId.length > 0 ? 1 : 0));
+  get #newest(): Epoch {
+    return this.#lines.at(-1)!.epoch;
   }
 
-  #fitting(epoch: Epoch, room: number): number {
-    const left = room - DATAGRAM_HEADER_LENGTH - (epoch === 1 ? this.#connectionId.length : 0);
-    let most = left - this.#bodyLength(epoch, 0) - 1;
-    // How much is padding depends on the length itself: at most a block is to be won back.
-    while (most >= -1 && this.#bodyLength(epoch, most + 1) <= left) most++;
-    return Math.min(most, MAX_PLAINTEXT - (epoch === 1 && this.#connectionId.length > 0 ? 1 : 0));
+  #line(epoch: Epoch): Line {
+    const lines = this.#lines;
+    for (let i = lines.length - 1; i >= 0; i--) if (lines[i]!.epoch === epoch) return lines[i]!;
+    throw new SeccfError("state", "there are no keys yet, or no more");
   }
 
   #reserve(more: number): void {
@@ -150,6 +176,21 @@ export class DatagramWriter {
   }
 }
 
+function isSpent({ durable, next, sealer }: Line): boolean {
+  return durable ? durable.left === 0 : next >= sealer.most;
+}
+
+/** Bytes of content for which a record is not longer than `room`; not above 0 where there is none. */
+function fitting(sealer: Sealer, room: number): number {
+  const overhead = sealer.lengthOf(0);
+  let most = room - overhead - 1;
+  // How much is padding depends on the length itself: at most a block is to be won back.
+  while (most >= -1 && sealer.lengthOf(most + 1) <= room) most++;
+  return Math.min(most, MAX_PLAINTEXT - sealer.inside);
+}
+
+/** It keeps nothing: all share it. */
+const CLEAR = new ClearSealer();
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** A buffer up to this is kept between records: thousands of idle sessions have one each. */
 const KEEP = 256;

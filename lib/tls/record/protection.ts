@@ -1,8 +1,8 @@
-/** Records of one direction under one key: what TLS 1.2 and DTLS 1.2 share (RFC 5246 6.2.3, RFC 5288 3, RFC 6655 3). @module */
+/** Records of one direction under one key: what TLS 1.2 and DTLS 1.2 share (RFC 5246 6.2.3, RFC 5288 3, RFC 6655 3, RFC 7905 2). @module */
 
 import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } from "../../crypto/mod.ts";
 import type { Random } from "../../platform.ts";
-import type { DirectionKeys } from "../key_schedule.ts";
+import type { DirectionKeys } from "../tls12/key_schedule.ts";
 import { numberAt } from "./datagram_header.ts";
 
 // req: SEC_CF-AUTH-003, SEC_CF-AUTH-004, SEC_CF-INTE-001, SEC_CF-CONF-001
@@ -25,11 +25,28 @@ export function createProtection(
   options: { readonly encryptThenMac: boolean; readonly random: Random },
 ): Protection {
   const { protection } = suite;
-  if (protection.kind === "aead") return new AeadProtection(createAead(protection.spec, keys.key), keys.iv);
+  if (protection.kind === "aead") {
+    const aead = createAead(protection.spec, keys.key);
+    return protection.explicitNonceLength > 0 ? new AeadProtection(aead, keys.iv) : new ImplicitNonce(aead, keys.iv);
+  }
   if (!keys.macKey) throw new RangeError("a CBC suite needs a MAC key");
   const { encryptThenMac, random } = options;
   const cipher = createCbcHmac({ hash: protection.hash, encryptThenMac }, keys.key, keys.macKey);
   return new CbcProtection(cipher, random, encryptThenMac);
+}
+
+/** What is authenticated with a record: `header`, and the length of its plaintext (RFC 5246 6.2.3.3, RFC 9146 5). */
+class AdditionalData {
+  #bytes = new Uint8Array(13);
+
+  of(header: Uint8Array, length: number): Uint8Array {
+    const end = header.length;
+    if (this.#bytes.length !== end + 2) this.#bytes = new Uint8Array(end + 2);
+    this.#bytes.set(header);
+    this.#bytes[end] = length >> 8;
+    this.#bytes[end + 1] = length;
+    return this.#bytes;
+  }
 }
 
 /** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
@@ -37,7 +54,7 @@ class AeadProtection implements Protection {
   readonly overhead: number;
   readonly #aead: Aead;
   readonly #nonce: Uint8Array;
-  #additional = new Uint8Array(13);
+  readonly #additional = new AdditionalData();
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
@@ -54,30 +71,64 @@ class AeadProtection implements Protection {
     // The record's number, which never repeats, is the explicit part: no two nonces are alike.
     const at = numberAt(header);
     for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = out[i] = header[at + i]!;
-    this.#authenticate(header, plaintext.length);
-    return EXPLICIT_NONCE +
-      this.#aead.sealInto(this.#nonce, this.#additional, plaintext, out.subarray(EXPLICIT_NONCE));
+    const additional = this.#additional.of(header, plaintext.length);
+    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce, additional, plaintext, out.subarray(EXPLICIT_NONCE));
   }
 
   openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
     const length = sealed.length - this.overhead;
     if (length < 0) return -1;
     for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = sealed[i]!;
-    this.#authenticate(header, length);
-    return this.#aead.openInto(this.#nonce, this.#additional, sealed.subarray(EXPLICIT_NONCE), out);
+    const additional = this.#additional.of(header, length);
+    return this.#aead.openInto(this.#nonce, additional, sealed.subarray(EXPLICIT_NONCE), out);
   }
 
   [Symbol.dispose](): void {
     this.#aead[Symbol.dispose]();
     this.#nonce.fill(0);
   }
+}
 
-  #authenticate(header: Uint8Array, length: number): void {
-    const end = header.length;
-    if (this.#additional.length !== end + 2) this.#additional = new Uint8Array(end + 2);
-    this.#additional.set(header);
-    this.#additional[end] = length >> 8;
-    this.#additional[end + 1] = length;
+/** Nonce: fixed IV (12) xor the record's number behind four zeros, and nothing of it in the record (RFC 7905 2). */
+class ImplicitNonce implements Protection {
+  readonly overhead: number;
+  readonly #aead: Aead;
+  readonly #iv: Uint8Array;
+  readonly #nonce: Uint8Array;
+  readonly #additional = new AdditionalData();
+
+  constructor(aead: Aead, iv: Uint8Array) {
+    this.#aead = aead;
+    this.#iv = new Uint8Array(iv);
+    this.#nonce = new Uint8Array(iv);
+    this.overhead = aead.tagLength;
+  }
+
+  sealedLength(plaintextLength: number): number {
+    return plaintextLength + this.overhead;
+  }
+
+  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+    this.#number(header);
+    return this.#aead.sealInto(this.#nonce, this.#additional.of(header, plaintext.length), plaintext, out);
+  }
+
+  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
+    const length = sealed.length - this.overhead;
+    if (length < 0) return -1;
+    this.#number(header);
+    return this.#aead.openInto(this.#nonce, this.#additional.of(header, length), sealed, out);
+  }
+
+  [Symbol.dispose](): void {
+    this.#aead[Symbol.dispose]();
+    this.#iv.fill(0);
+    this.#nonce.fill(0);
+  }
+
+  #number(header: Uint8Array): void {
+    const at = numberAt(header);
+    for (let i = 0; i < 8; i++) this.#nonce[4 + i] = this.#iv[4 + i]! ^ header[at + i]!;
   }
 }
 

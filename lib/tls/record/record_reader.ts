@@ -5,6 +5,7 @@ import { TlsFailure } from "../alert.ts";
 import { Backlog, roomFor } from "../backlog.ts";
 import { KEEP_BUFFER, MAX_EARLY_PLAINTEXT, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, RECORD_HEADER_LENGTH, TLS_1_2 } from "./content_type.ts";
+import { type InnerProtection, typeAt } from "./inner_protection.ts";
 import type { Protection } from "./protection.ts";
 import { RecordSequence } from "./sequence.ts";
 
@@ -22,7 +23,13 @@ export class RecordReader {
   #plaintextLength = 0;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
+  /** Version 1.3, and then there is no other. */
+  #inner: InnerProtection | undefined;
+  #clearAlerts = false;
+  /** Bytes of records that no key opens and that may still be passed over. */
+  #skippable = 0;
   #longest = MAX_EARLY_PLAINTEXT;
+  #limit = MAX_PLAINTEXT;
   /** Record types that may still carry another minor version: before both sides know which it is (RFC 5246 E.1). */
   #anyVersion: readonly number[];
 
@@ -42,7 +49,12 @@ export class RecordReader {
 
   /** The peer is authenticated: it may send records of full length. */
   trust(): void {
-    this.#longest = MAX_PLAINTEXT;
+    this.#longest = this.#limit;
+  }
+
+  /** Full length is no more than this, once the peer is trusted. */
+  limit(length: number): void {
+    this.#limit = length;
   }
 
   /** From the next record on under `protection`, which is this reader's to dispose; numbers begin again. */
@@ -50,6 +62,22 @@ export class RecordReader {
     if (this.#protection) throw new SeccfError("state", "there is no second change of keys");
     this.#protection = protection;
     this.#sequence = new RecordSequence(TLS_1_2);
+  }
+
+  /** Version 1.3: from the next record on under `protection`, which is this reader's to dispose, as the one before it was. */
+  protectInner(protection: InnerProtection): void {
+    this.#inner?.[Symbol.dispose]();
+    this.#inner = protection;
+  }
+
+  /** Version 1.3: until a record opens the peer may have no key yet to say under why it gives up. */
+  allowClearAlerts(): void {
+    this.#clearAlerts = true;
+  }
+
+  /** Version 1.3: what no key opens is passed over, up to `length` bytes, until something opens (RFC 8446 4.2.10). */
+  skip(length: number): void {
+    this.#skippable = length;
   }
 
   /** Adds what came. All payloads handed out before are overwritten. */
@@ -63,17 +91,11 @@ export class RecordReader {
    * length beyond the limit as soon as it is claimed, and `auth-failed` for a record that the key does not open.
    */
   next(): TlsRecord | undefined {
-    const backlog = this.#backlog;
-    if (backlog.size < RECORD_HEADER_LENGTH) return undefined;
-    const type = backlog.at(0);
-    this.#checkHeader(type, (backlog.at(1) << 8) | backlog.at(2));
-    const length = (backlog.at(3) << 8) | backlog.at(4);
-    if (length > this.#longest + (this.#protection?.overhead ?? 0)) throw tooLong();
-    if (backlog.size < RECORD_HEADER_LENGTH + length) return undefined;
-    const body = backlog.take(RECORD_HEADER_LENGTH + length).subarray(RECORD_HEADER_LENGTH);
-    this.#record.type = type;
-    this.#record.payload = this.#protection ? this.#open(this.#protection, type, body) : body;
-    return this.#record;
+    for (let record = this.#take(); record; record = this.#take()) {
+      const type = record[0]!;
+      if (this.#inner ? this.#openInner(this.#inner, type, record) : this.#openOuter(type, record)) return this.#record;
+    }
+    return undefined;
   }
 
   /** Copies what waits, so that nothing of the caller's is held any longer. */
@@ -89,13 +111,65 @@ export class RecordReader {
   /** Wipes the key and what waits. */
   [Symbol.dispose](): void {
     this.#protection?.[Symbol.dispose]();
+    this.#inner?.[Symbol.dispose]();
     this.#backlog.clear();
   }
 
-  #checkHeader(type: number, version: number): void {
-    if (type < CONTENT.changeCipherSpec || type > CONTENT.applicationData) {
-      throw new TlsFailure("unexpected_message", "malformed", "a record of no known type", { clause: "RFC 5246 6" });
+  /** The next whole record, its header checked. */
+  #take(): Uint8Array | undefined {
+    const backlog = this.#backlog;
+    if (backlog.size < RECORD_HEADER_LENGTH) return undefined;
+    this.#checkHeader(backlog.at(0), (backlog.at(1) << 8) | backlog.at(2));
+    const length = (backlog.at(3) << 8) | backlog.at(4);
+    const overhead = this.#inner ? MAX_EXPANSION : this.#protection?.overhead ?? 0;
+    if (length > this.#longest + overhead) throw tooLong();
+    return backlog.size < RECORD_HEADER_LENGTH + length ? undefined : backlog.take(RECORD_HEADER_LENGTH + length);
+  }
+
+  /** Whether there is something to hand out. */
+  #openOuter(type: number, record: Uint8Array): boolean {
+    const body = record.subarray(RECORD_HEADER_LENGTH);
+    if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(body.length);
+    this.#record.type = type;
+    this.#record.payload = this.#protection ? this.#open(this.#protection, type, body) : body;
+    return true;
+  }
+
+  /** RFC 8446 5.2, 5.4: the type is inside, before the padding. What stands outside is data, or means nothing. */
+  #openInner(protection: InnerProtection, type: number, record: Uint8Array): boolean {
+    if (type === CONTENT.changeCipherSpec || (type === CONTENT.alert && this.#clearAlerts)) {
+      this.#record.type = type;
+      this.#record.payload = record.subarray(RECORD_HEADER_LENGTH);
+      return true;
     }
+    if (type !== CONTENT.applicationData) throw noType();
+    const out = this.#room(record.length);
+    const length = protection.openInto(record, out);
+    if (length < 0) {
+      if (this.#skippable > 0) return this.#skipped(record.length);
+      throw notOpened("RFC 8446 5.2");
+    }
+    this.#clearAlerts = false;
+    this.#skippable = 0;
+    if (length > this.#longest + 1) throw tooLong();
+    const at = typeAt(out.subarray(0, length));
+    if (at < 0 || !INNER_TYPES.includes(out[at]!)) throw noType();
+    this.#record.type = out[at]!;
+    this.#record.payload = out.subarray(0, at);
+    this.#plaintextLength += at;
+    return true;
+  }
+
+  #skipped(length: number): boolean {
+    this.#skippable -= length;
+    if (this.#skippable > 0) return false;
+    throw new TlsFailure("unexpected_message", "too-large", "too much data before the handshake", {
+      clause: "RFC 8446 4.2.10",
+    });
+  }
+
+  #checkHeader(type: number, version: number): void {
+    if (type < CONTENT.changeCipherSpec || type > CONTENT.applicationData) throw noType();
     if (version === TLS_1_2) return;
     if (version >> 8 === TLS_1_2 >> 8 && this.#anyVersion.includes(type)) return;
     throw new TlsFailure("protocol_version", "unsupported", "a record of another version", { clause: "RFC 5246 E.1" });
@@ -104,11 +178,7 @@ export class RecordReader {
   #open(protection: Protection, type: number, sealed: Uint8Array): Uint8Array {
     const out = this.#room(sealed.length);
     const length = protection.openInto(this.#sequence.next(type), sealed, out);
-    if (length < 0) {
-      throw new TlsFailure("bad_record_mac", "auth-failed", "a record that the key does not open", {
-        clause: "RFC 5246 7.2.2",
-      });
-    }
+    if (length < 0) throw notOpened("RFC 5246 7.2.2");
     if (length > this.#longest) throw tooLong();
     this.#plaintextLength += length;
     return out.subarray(0, length);
@@ -124,8 +194,19 @@ export class RecordReader {
   }
 }
 
+function noType(): TlsFailure {
+  return new TlsFailure("unexpected_message", "malformed", "a record of no known type", { clause: "RFC 5246 6" });
+}
+
+function notOpened(clause: string): TlsFailure {
+  return new TlsFailure("bad_record_mac", "auth-failed", "a record that the key does not open", { clause });
+}
+
 function tooLong(): TlsFailure {
   return new TlsFailure("record_overflow", "too-large", "a record beyond the limit", { clause: "RFC 5246 6.2.3" });
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** RFC 8446 5.2: type, tag and padding. */
+const MAX_EXPANSION = 256;
+const INNER_TYPES: readonly number[] = [CONTENT.alert, CONTENT.handshake, CONTENT.applicationData];

@@ -4,6 +4,7 @@ import { SeccfError } from "../../error.ts";
 import { roomFor } from "../backlog.ts";
 import { KEEP_BUFFER, MAX_PLAINTEXT } from "../limits.ts";
 import { RECORD_HEADER_LENGTH, TLS_1_2 } from "./content_type.ts";
+import type { InnerProtection } from "./inner_protection.ts";
 import type { Protection } from "./protection.ts";
 import { RecordSequence } from "./sequence.ts";
 
@@ -11,8 +12,11 @@ import { RecordSequence } from "./sequence.ts";
 export class RecordWriter {
   #buffer: Uint8Array = NOTHING;
   #length = 0;
+  #most = MAX_PLAINTEXT;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
+  /** Version 1.3, and then there is no other. */
+  #inner: InnerProtection | undefined;
 
   /** From now on under `protection`, which is this writer's to dispose; numbers begin again. */
   protect(protection: Protection): void {
@@ -21,13 +25,39 @@ export class RecordWriter {
     this.#sequence = new RecordSequence(TLS_1_2);
   }
 
+  /** Version 1.3: from now on under `protection`, which is this writer's to dispose, as the one before it was. */
+  protectInner(protection: InnerProtection): void {
+    this.#inner?.[Symbol.dispose]();
+    this.#inner = protection;
+  }
+
+  /** From now on no record has more than `length` bytes of content; those in the clear are not cut below 512. */
+  limit(length: number): void {
+    this.#most = length;
+  }
+
+  /** Version 1.3: records under the key in force. */
+  get count(): number {
+    return this.#inner?.count ?? 0;
+  }
+
+  /** Adds a record in the clear, whatever key is in force. */
+  writeClear(type: number, plaintext: Uint8Array): void {
+    this.#reserve(this.#length + plaintext.length + RECORD_HEADER_LENGTH);
+    const record = this.#buffer.subarray(this.#length);
+    record.set(plaintext, RECORD_HEADER_LENGTH);
+    this.#frame(record, type, plaintext.length);
+  }
+
   /** Adds `plaintext` in as few records as possible; no bytes, no record. Throws `exhausted`. */
   write(type: number, plaintext: Uint8Array): void {
-    const records = Math.ceil(plaintext.length / MAX_PLAINTEXT);
-    const each = RECORD_HEADER_LENGTH + (this.#protection?.overhead ?? 0);
+    // RFC 8449 4 limits what is protected; RFC 6066 4 all, but has no size below this.
+    const most = this.#protection || this.#inner ? this.#most : Math.max(this.#most, 512);
+    const records = Math.ceil(plaintext.length / most);
+    const each = RECORD_HEADER_LENGTH + (this.#inner?.overhead ?? this.#protection?.overhead ?? 0);
     this.#reserve(this.#length + plaintext.length + records * each);
-    for (let at = 0; at < plaintext.length; at += MAX_PLAINTEXT) {
-      this.#record(type, plaintext.subarray(at, at + MAX_PLAINTEXT));
+    for (let at = 0; at < plaintext.length; at += most) {
+      this.#record(type, plaintext.subarray(at, at + most));
     }
   }
 
@@ -47,14 +77,23 @@ export class RecordWriter {
   /** Wipes the key. */
   [Symbol.dispose](): void {
     this.#protection?.[Symbol.dispose]();
+    this.#inner?.[Symbol.dispose]();
   }
 
   #record(type: number, plaintext: Uint8Array): void {
     const record = this.#buffer.subarray(this.#length);
+    if (this.#inner) {
+      this.#length += this.#inner.sealInto(type, plaintext, record);
+      return;
+    }
     const body = record.subarray(RECORD_HEADER_LENGTH);
     let length = plaintext.length;
     if (this.#protection) length = this.#protection.sealInto(this.#sequence.next(type), plaintext, body);
     else body.set(plaintext);
+    this.#frame(record, type, length);
+  }
+
+  #frame(record: Uint8Array, type: number, length: number): void {
     record[0] = type;
     record[1] = TLS_1_2 >> 8;
     record[2] = TLS_1_2 & 0xff;

@@ -1,5 +1,15 @@
 /** Which record numbers of one epoch have been used (RFC 6347 4.1.2.6). @module */
 
+/** A window as it can be kept. */
+export interface WindowState {
+  /** The highest number used; -1 for none. */
+  readonly highest: number;
+  /** Bit i: highest - i was used, i from 0 to 31. */
+  readonly low: number;
+  /** The same for i from 32 to 63. */
+  readonly high: number;
+}
+
 /** The last 64 numbers up to the highest. Asked before a record is opened, told after: a forged record moves nothing. */
 export class ReplayWindow {
   #highest = -1;
@@ -10,6 +20,18 @@ export class ReplayWindow {
   /** The highest number used so far; -1 before the first. */
   get highest(): number {
     return this.#highest;
+  }
+
+  /** What is to be kept of it. */
+  get state(): WindowState {
+    return { highest: this.#highest, low: this.#low >>> 0, high: this.#high >>> 0 };
+  }
+
+  /** Takes over what was kept. */
+  load({ highest, low, high }: WindowState): void {
+    this.#highest = highest;
+    this.#low = low | 0;
+    this.#high = high | 0;
   }
 
   /** Whether `number` was neither used nor is too old to know. */

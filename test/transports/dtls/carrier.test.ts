@@ -79,7 +79,7 @@ test("[SEC_CF-ADM-001] [SEC_CF-HLF-001] a provisioned association binds to DTLS,
   assert.equal(listener.url.href, "dtls://meter:443");
   assert.equal(fromUtf8(channel.peer.identity), "meter.example.net");
   assert.equal(fromUtf8(far.peer.identity), "device-1");
-  assert.deepEqual(association.weakest, { carrier: "dtls", suite: 0x00a8, strength: 2 });
+  assert.deepEqual(association.weakest, { carrier: "dtls", suite: 0x1301, strength: 3 });
   assert.equal(asked.length, 1);
   assert.equal(asked[0]?.serverName, "meter.example.net");
   await far.send(toUtf8("hello"));
@@ -105,14 +105,21 @@ test("a server's hint is 3GPP-bootstrapping unless another is given, or none", a
         return association.find(request, wait);
       },
     };
-    await using _channel = await dtls({ port: 443, host: "meter", over }).connect(watched, { platform });
+    // Version 1.3 has no hints.
+    const carrier = dtls({ port: 443, host: "meter", over, versions: ["1.2"] });
+    await using _channel = await carrier.connect(watched, { platform });
     assert.deepEqual(hints, [expected]);
     await listener[Symbol.asyncDispose]();
   }
 });
 
-/** RFC 9146 4: tls12_cid, whose header has the Connection ID between the sequence number and the length. */
-const CID_RECORD = 25;
+/** Bytes of the Connection ID of a record with 3 bytes of data: what is left when all else is taken off, if it has one. */
+const LENGTH_OF_ID = {
+  // RFC 9146 4: tls12_cid; header, explicit nonce, data, type, tag.
+  "1.2": (bytes: Uint8Array) => bytes[0] === 25 ? bytes.length - 13 - 8 - 3 - 1 - 16 : 0,
+  // RFC 9147 4: the bit C; first byte, number and length, data, type, tag.
+  "1.3": (bytes: Uint8Array) => (bytes[0]! & 0x10) !== 0 ? bytes.length - 5 - 3 - 1 - 16 : 0,
+} as const;
 
 test("Connection IDs: the server's 8 bytes unless said otherwise, the client's when it wants one, none when either does not", async () => {
   const cases = [
@@ -122,21 +129,21 @@ test("Connection IDs: the server's 8 bytes unless said otherwise, the client's w
     { client: { connectionId: false }, server: {}, expected: [0, 0] },
     { client: { connectionId: 4 }, server: { connectionId: false }, expected: undefined },
   ] as const;
-  for (const { client, server, expected } of cases) {
+  const versions = ["1.2", "1.3"] as const;
+  for (
+    const { client, server, expected, version } of versions.flatMap((version) =>
+      cases.map((each) => ({ ...each, version }))
+    )
+  ) {
     const { platform, over, listener, sent } = await place(server);
     await using channel = await provisioned(platform, "initiator").bind(
-      dtls({ port: 443, host: "meter", over, ...client }),
+      dtls({ port: 443, host: "meter", over, versions: [version], ...client }),
     );
     await using far = await next(listener);
     sent.length = 0;
     await channel.send(new Uint8Array(3));
     await far.send(new Uint8Array(3));
-    const lengths = sent.map(({ bytes }) => {
-      if (bytes[0] !== CID_RECORD) return 0;
-      // What is left of the datagram when header, explicit nonce, 3 bytes, their type and the tag are taken off.
-      return bytes.length - 13 - 8 - 3 - 1 - 16;
-    });
-    if (expected) assert.deepEqual(lengths, expected);
+    if (expected) assert.deepEqual(sent.map(({ bytes }) => LENGTH_OF_ID[version](bytes)), expected);
     await listener[Symbol.asyncDispose]();
   }
 });
@@ -147,12 +154,12 @@ test("a server's Connection IDs begin with its node's name", async () => {
   await using channel = await provisioned(platform, "initiator").bind(dtls({ port: 443, host: "meter", over }));
   sent.length = 0;
   await channel.send(new Uint8Array(1));
-  assert.deepEqual(sent[0]?.bytes.slice(11, 13), nodeId);
+  assert.deepEqual(sent[0]?.bytes.slice(1, 3), nodeId);
   await listener[Symbol.asyncDispose]();
 });
 
 test("no datagram is longer than the mtu, in the handshake or after it", async () => {
-  const mtu = 160;
+  const mtu = 180;
   const { platform, over, listener, sent } = await place({ mtu });
   const carrier = dtls({ port: 443, host: "meter", over, mtu });
   await using channel = await provisioned(platform, "initiator").bind(carrier);

@@ -40,7 +40,7 @@ test("[SEC_CF-HLF-001] [SEC_CF-KEM-001] a bootstrapped association binds to DTLS
   assert.equal(world.asked.count, asked + 1);
   assert.equal(channel.association, association);
   assert.equal(fromUtf8(served[0]!.peer.identity), IMPI);
-  assert.deepEqual(association.weakest, { carrier: "dtls", suite: 0x00a8, strength: 2 });
+  assert.deepEqual(association.weakest, { carrier: "dtls", suite: 0x1301, strength: 3 });
   assert.equal(listener.url.href, `dtls://${METER}:5684`);
   await channel[Symbol.asyncDispose]();
   await world.clock.settle();

@@ -73,7 +73,7 @@ test("[SEC_CF-ADM-001] [SEC_CF-HLF-001] a provisioned association binds to TLS, 
   assert.equal(listener.url.href, "tls-psk://meter:443");
   assert.equal(fromUtf8(channel.peer.identity), "meter.example.net");
   assert.equal(fromUtf8(far.peer.identity), "device-1");
-  assert.deepEqual(association.weakest, { carrier: "tls", suite: 0x00a8, strength: 2 });
+  assert.deepEqual(association.weakest, { carrier: "tls", suite: 0x1301, strength: 3 });
   assert.equal(asked.length, 1);
   assert.equal(asked[0]?.serverName, "meter.example.net");
   await far.send(toUtf8("hello"));
@@ -99,7 +99,9 @@ test("a server's hint is 3GPP-bootstrapping unless another is given, or none", a
         return association.find(request, wait);
       },
     };
-    await using _channel = await tls({ port: 443, host: "meter", over }).connect(watched, { platform });
+    // Version 1.3 has no hint.
+    const carrier = tls({ port: 443, host: "meter", over, versions: ["1.2"] });
+    await using _channel = await carrier.connect(watched, { platform });
     assert.deepEqual(hints, [expected]);
     await listener[Symbol.asyncDispose]();
   }
@@ -215,14 +217,46 @@ test("a client with a wrong key or an unknown name is refused, and the listener'
   await listener[Symbol.asyncDispose]();
 });
 
-test("the key log is called at both ends with the same line", async () => {
-  const lines: string[] = [];
-  const { platform, over, listener } = await place({ keyLog: (line) => lines.push(line) });
-  const carrier = tls({ port: 443, host: "meter", over, keyLog: (line) => lines.push(line) });
-  await using _channel = await provisioned(platform, "initiator").bind(carrier);
-  await platform.clock.settle();
-  assert.equal(lines.length, 2);
-  assert.equal(lines[0], lines[1]);
+test("the key log is called at both ends with the same lines: one in version 1.2, five in 1.3", async () => {
+  for (const [version, count] of [["1.2", 1], ["1.3", 5]] as const) {
+    const near: string[] = [];
+    const far: string[] = [];
+    const versions = [version];
+    const { platform, over, listener } = await place({ versions, keyLog: (line) => far.push(line) });
+    const carrier = tls({ port: 443, host: "meter", over, versions, keyLog: (line) => near.push(line) });
+    await using _channel = await provisioned(platform, "initiator").bind(carrier);
+    await platform.clock.settle();
+    assert.equal(near.length, count);
+    assert.deepEqual(near, far);
+    await listener[Symbol.asyncDispose]();
+  }
+});
+
+test("versions and forward secrecy are what both ends allow", async () => {
+  const psk = ["TLS_PSK_WITH_AES_128_GCM_SHA256"];
+  for (
+    const [server, client, outcome] of [
+      [{}, {}, 0x1301],
+      [{ versions: ["1.2"] }, {}, 0xd001],
+      [{}, { versions: ["1.2"] }, 0xd001],
+      [{ versions: ["1.2"] }, { versions: ["1.3"] }, "unsupported"],
+      [{ suites: psk }, {}, 0x00a8],
+      [{ suites: psk }, { forwardSecrecy: "required" }, "unsupported"],
+      [{ forwardSecrecy: "required" }, { suites: psk }, "unsupported"],
+      [{ forwardSecrecy: "required" }, { versions: ["1.2"] }, 0xd001],
+    ] as const
+  ) {
+    const { platform, over, listener } = await place(server);
+    const association = provisioned(platform, "initiator");
+    const code = await codeOf(association.bind(tls({ port: 443, host: "meter", over, ...client })));
+    assert.equal(code === "none" ? association.weakest?.suite : code, outcome, JSON.stringify([server, client]));
+    await listener[Symbol.asyncDispose]();
+  }
+  const mismatch = { port: 443, suites: psk, versions: ["1.3"] } as const;
+  const { platform, over, listener } = await place();
+  assert.equal(await codeOf(provisioned(platform, "initiator").bind(tls({ ...mismatch, over }))), "RangeError");
+  // A program without types may write anything.
+  assert.throws(() => tls({ port: 443, versions: ["1.1" as "1.2"] }), RangeError);
   await listener[Symbol.asyncDispose]();
 });
 

@@ -27,6 +27,19 @@ for (const host of ["127.0.0.1", "::1"]) {
   });
 }
 
+test("a connected socket has the port of this end that it is told, once", async () => {
+  await using server = await bindUdp("127.0.0.1", 0);
+  const { port } = splitAddress(server.local);
+  const free = await bindUdp("127.0.0.1", 0);
+  const { port: localPort } = splitAddress(free.local);
+  await free[Symbol.asyncDispose]();
+  const { socket, remote } = await connectUdp("127.0.0.1", port, { localPort });
+  await using client = socket;
+  client.send(Uint8Array.of(1), remote);
+  assert.equal(splitAddress((await receive(server)).from).port, localPort);
+  await assert.rejects(connectUdp("127.0.0.1", port, { localPort }), { name: "SeccfError", code: "unreachable" });
+});
+
 test("the bytes of a send are the caller's again when it returns", async () => {
   await using server = await bindUdp("127.0.0.1", 0);
   const { socket, remote } = await connectUdp("127.0.0.1", splitAddress(server.local).port);
@@ -119,4 +132,35 @@ test("a socket that is closed ends its reader, drops what is sent, and closes on
   await Promise.all([socket[Symbol.asyncDispose](), socket[Symbol.asyncDispose]()]);
   await reading;
   socket.send(Uint8Array.of(1), "127.0.0.1:9");
+});
+
+test("who is not there takes nothing from the datagrams of others", async () => {
+  await using server = await bindUdp("127.0.0.1", 0);
+  const gone = await bindUdp("127.0.0.1", 0);
+  await gone[Symbol.asyncDispose]();
+  await using other = await bindUdp("127.0.0.1", 0);
+  for (let i = 0; i < 20; i++) {
+    // On Bun the refusal of the first comes back as the failure of the second.
+    server.send(Uint8Array.of(0), gone.local);
+    server.send(Uint8Array.of(i), other.local);
+    assert.deepEqual((await receive(other)).bytes, Uint8Array.of(i));
+  }
+});
+
+test("whoever sends on and on, and waits where he should, lets datagrams come in", async () => {
+  await using server = await bindUdp("127.0.0.1", 0);
+  const { socket, remote } = await connectUdp("127.0.0.1", splitAddress(server.local).port);
+  await using client = socket;
+  client.send(Uint8Array.of(1), remote);
+  const { from } = await receive(server);
+  let isThere = false;
+  const answer = receive(client).then(() => isThere = true);
+  server.send(Uint8Array.of(2), from);
+  let sent = 0;
+  for (; !isThere && sent < 100_000; sent++) {
+    client.send(Uint8Array.of(3), remote);
+    await client.flushed?.();
+  }
+  assert.ok(isThere, "nothing came in");
+  await answer;
 });

@@ -1,14 +1,14 @@
 /**
  * From the pre-shared key to the keys of records, one function a step, under the names of the standards
- * (RFC 4279 2, RFC 5246 8.1 and 6.3, RFC 7627 4). What is returned belongs to the caller, who disposes it.
+ * (RFC 4279 2, RFC 5489 2, RFC 5246 8.1 and 6.3, RFC 7627 4). What is returned belongs to the caller, who disposes it.
  *
  * @module
  */
 
-import { concat, toHex } from "../bytes/mod.ts";
-import { type CipherSuite, prf, prfPublic, type SecretBytes, secretConcat, secretSlice } from "../crypto/mod.ts";
-import { expose } from "../crypto/secret.ts";
-import { VERIFY_DATA_LENGTH } from "./handshake/finished.ts";
+import { concat, toHex } from "../../bytes/mod.ts";
+import { type CipherSuite, prf, prfPublic, type SecretBytes, secretConcat, secretSlice } from "../../crypto/mod.ts";
+import { expose } from "../../crypto/secret.ts";
+import { VERIFY_DATA_LENGTH } from "../handshake/finished.ts";
 
 /** Both sides' 32 bytes. */
 export interface Randoms {
@@ -29,6 +29,12 @@ export interface DirectionKeys extends Disposable {
 export function pskPremaster(key: SecretBytes): SecretBytes {
   const length = Uint8Array.of(key.byteLength >> 8, key.byteLength);
   return secretConcat(length, new Uint8Array(key.byteLength), length, key);
+}
+
+/** RFC 5489 2: what was freshly agreed, of full length, then the key, each behind its length. */
+export function ecdhePskPremaster(agreed: SecretBytes, key: SecretBytes): SecretBytes {
+  const lengths = [agreed.byteLength, key.byteLength].map((length) => Uint8Array.of(length >> 8, length));
+  return secretConcat(lengths[0]!, agreed, lengths[1]!, key);
 }
 
 /** RFC 5246 8.1: 48 bytes that depend on the hellos' randoms alone. */

@@ -1,13 +1,13 @@
 /** What client and server compute alike: transcript, secrets, both directions' protection, Finished. @module */
 
-import { equal } from "../bytes/mod.ts";
-import { SeccfError } from "../error.ts";
-import type { SecretBytes } from "../crypto/mod.ts";
-import { TlsFailure } from "./alert.ts";
-import type { Session } from "./engine.ts";
-import { decodeFinished, encodeFinished } from "./handshake/finished.ts";
-import { HANDSHAKE, type HandshakeMessage } from "./handshake/message.ts";
-import type { HandshakeLink } from "./handshake.ts";
+import { equal } from "../../bytes/mod.ts";
+import { SeccfError } from "../../error.ts";
+import { type SecretBytes, secretSlice } from "../../crypto/mod.ts";
+import { TlsFailure } from "../alert.ts";
+import type { Session } from "../engine.ts";
+import { decodeFinished, encodeFinished } from "../handshake/finished.ts";
+import { HANDSHAKE, type HandshakeMessage } from "../handshake/message.ts";
+import type { HandshakeLink } from "../handshake.ts";
 import {
   extendedMasterSecret,
   keyLogLine,
@@ -17,9 +17,11 @@ import {
   verifyData,
 } from "./key_schedule.ts";
 import type { Parameters } from "./negotiate.ts";
-import type { Policy } from "./options.ts";
-import { createProtection, type Protection } from "./record/protection.ts";
-import { Transcript } from "./transcript.ts";
+import type { Policy } from "../options.ts";
+import { Sequel12 } from "./sequel.ts";
+import { DTLS_1_2, TLS_1_2 } from "../record/content_type.ts";
+import { createProtection, type Protection } from "../record/protection.ts";
+import { Transcript } from "../transcript.ts";
 
 /** One of the two ends. */
 export type Side = "client" | "server";
@@ -40,18 +42,13 @@ export class Agreement implements Disposable {
     this.#policy = policy;
   }
 
-  /** What was sent so far was no part of the handshake: the first ClientHello is not (RFC 6347 4.2.1). */
-  restart(): void {
-    this.#transcript.restart();
-  }
-
   /** Sends a message. */
   send(type: number, body: Uint8Array): void {
     this.#transcript.add(this.#link.send(type, body));
   }
 
-  /** Takes in a message that the state machine has accepted. */
-  accept(message: HandshakeMessage): void {
+  /** Takes in a message that was accepted, or said before this began. */
+  accept(message: Pick<HandshakeMessage, "framed">): void {
     this.#transcript.add(message.framed);
   }
 
@@ -60,7 +57,10 @@ export class Agreement implements Disposable {
     this.#parameters = parameters;
     this.#randoms = { client: new Uint8Array(randoms.client), server: new Uint8Array(randoms.server) };
     this.#transcript.start(parameters.suite.prf);
-    this.#link.agreed(parameters);
+    const { connectionIds, sizes } = parameters;
+    // With a Connection ID the type goes inside (RFC 9146 4), and whether it counts nobody says.
+    if (sizes) this.#link.limitRecords(connectionIds ? { ...sizes, sent: sizes.sent - 1 } : sizes);
+    this.#link.agreed({ version: this.version, ...(connectionIds && { connectionIds }) });
   }
 
   /** What was chosen. */
@@ -70,7 +70,7 @@ export class Agreement implements Disposable {
 
   /** ClientKeyExchange is in the transcript: makes all keys, and wipes `premaster`. */
   derive(premaster: SecretBytes): void {
-    const { suite, extendedMasterSecret: extended, encryptThenMac } = this.parameters;
+    const { suite, extendedMasterSecret: extended } = this.parameters;
     const randoms = known(this.#randoms);
     try {
       this.#master = extended
@@ -79,13 +79,31 @@ export class Agreement implements Disposable {
     } finally {
       premaster[Symbol.dispose]();
     }
-    const keys = trafficKeys(suite, this.#master, randoms);
+    this.#expand(this.#master);
+  }
+
+  /** Both hellos are there, and an earlier session goes on: makes all keys of a copy of its master secret. */
+  goOn(master: SecretBytes): void {
+    this.#master = secretSlice(master, 0);
+    this.#expand(this.#master);
+  }
+
+  /** For who goes on with this session later; not a copy. */
+  get master(): SecretBytes {
+    return known(this.#master);
+  }
+
+  #expand(master: SecretBytes): void {
+    const { suite, encryptThenMac } = this.parameters;
+    const randoms = known(this.#randoms);
+    const keys = trafficKeys(suite, master, randoms);
     using client = keys.client;
     using server = keys.server;
     const options = { encryptThenMac, random: this.#policy.random };
     this.#protections.set("client", createProtection(suite, client, options));
     this.#protections.set("server", createProtection(suite, server, options));
-    this.#policy.keyLog?.(keyLogLine(randoms.client, this.#master));
+    this.#policy.keepKeys?.(client, server);
+    this.#policy.keyLog?.(keyLogLine(randoms.client, master));
   }
 
   /** Sends ChangeCipherSpec and Finished as `side`. */
@@ -111,26 +129,40 @@ export class Agreement implements Disposable {
     this.accept(message);
   }
 
-  /** What to report. `identity` is copied. */
-  session(identity: Uint8Array, serverName: string | undefined): Session {
+  /** What to report; `peer.identity` is copied. */
+  session(peer: Pick<Session, "identity" | "serverName" | "resumed">): Session {
     const { suite, extendedMasterSecret, encryptThenMac, connectionIds } = this.parameters;
     return {
-      version: this.#policy.version,
+      version: this.version,
       suite: suite.id,
-      identity: new Uint8Array(identity),
-      serverName,
+      identity: new Uint8Array(peer.identity),
+      serverName: peer.serverName,
+      forwardSecret: suite.exchange === "ecdhe_psk",
+      ...(peer.resumed && { resumed: true }),
       extendedMasterSecret,
       encryptThenMac,
       ...(connectionIds && { connectionIds }),
     };
   }
 
-  /** Wipes the master secret, since nothing is ever resumed, and what was not handed over. */
+  /** What goes on behind the handshake, where that was asked for; RFC 7627 5.4 has it with the extended master secret alone. */
+  sequel(): Sequel12 | undefined {
+    const { suite, extendedMasterSecret } = this.parameters;
+    if (!this.#policy.exporter || !extendedMasterSecret) return undefined;
+    return new Sequel12(suite, this.master, known(this.#randoms));
+  }
+
+  /** Wipes the master secret, and what was not handed over. */
   [Symbol.dispose](): void {
     this.#master?.[Symbol.dispose]();
     this.#master = undefined;
     for (const protection of this.#protections.values()) protection[Symbol.dispose]();
     this.#protections.clear();
+  }
+
+  /** 0x0303 or 0xfefd. */
+  get version(): number {
+    return this.#policy.transport === "datagram" ? DTLS_1_2 : TLS_1_2;
   }
 
   #handOver(side: Side): Protection {

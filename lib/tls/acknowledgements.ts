@@ -1,0 +1,52 @@
+/** What this end has to acknowledge of what came, and when (RFC 9147 7.1). @module */
+
+import { encodeAck, RECORD_NUMBER_LENGTH, type RecordNumber } from "./record/ack.ts";
+
+/** The records of the peer's present flight, the last {@link MOST} of them. */
+export class Acknowledgements {
+  /** Milliseconds that the rest of a flight may take. */
+  readonly #patience: number;
+  #records: RecordNumber[] = [];
+  #dueAt: number | undefined;
+
+  constructor(patience: number) {
+    this.#patience = patience;
+  }
+
+  /** When to say what came, though the rest did not. */
+  get dueAt(): number | undefined {
+    return this.#dueAt;
+  }
+
+  /** Whether there is nothing to say. */
+  get isEmpty(): boolean {
+    return this.#records.length === 0;
+  }
+
+  /** A record came, and all in it was used or is kept. */
+  add({ epoch, number }: RecordNumber): void {
+    if (this.#records.length >= MOST) this.#records.shift();
+    this.#records.push({ epoch, number });
+  }
+
+  /** The rest of the flight may still be on its way. */
+  wait(now: number): void {
+    this.#dueAt ??= now + this.#patience;
+  }
+
+  /** What to say now in at most `room` bytes; what came last is in it. */
+  encode(room: number): Uint8Array {
+    this.#dueAt = undefined;
+    const most = Math.floor((room - 2) / RECORD_NUMBER_LENGTH);
+    return encodeAck(this.#records.slice(-Math.max(most, 1)));
+  }
+
+  /** The flight was answered, or what was kept of it thrown away. */
+  clear(): void {
+    this.#records = [];
+    this.#dueAt = undefined;
+  }
+}
+
+/** A count. A flight here has five messages at most. */
+const MOST = 32;

@@ -1,0 +1,82 @@
+/** The keys of version 1.3 as they follow each other on both sides of one association (RFC 9147 6.1, 8). @module */
+
+import { SeccfError } from "../error.ts";
+import type { TrafficSecret } from "./handshake.ts";
+import type { Epoch } from "./record/datagram_header.ts";
+import type { DatagramReader } from "./record/datagram_reader.ts";
+import type { DatagramWriter } from "./record/datagram_writer.ts";
+import { EpochKeys } from "./record/epoch_keys.ts";
+import { nextTrafficSecret, trafficKeys } from "./tls13/key_schedule.ts";
+
+/** The newest epoch of one direction. */
+interface Head {
+  readonly epoch: Epoch;
+  /** What the next epoch comes from. */
+  readonly secret: TrafficSecret;
+}
+
+/** Owns the secrets it is given. */
+export class Epochs implements Disposable {
+  readonly #reader: DatagramReader;
+  readonly #writer: DatagramWriter;
+  #sent: Head | undefined;
+  #received: Head | undefined;
+
+  constructor(reader: DatagramReader, writer: DatagramWriter) {
+    this.#reader = reader;
+    this.#writer = writer;
+  }
+
+  /** What is sent in `epoch` is under keys of `secret`. */
+  sendUnder(epoch: Epoch, secret: TrafficSecret): void {
+    this.#writer.open(epoch, keysOf(secret));
+    this.#sent = follow(this.#sent, epoch, secret);
+  }
+
+  /** What comes in `epoch` is under keys of `secret`. */
+  receiveUnder(epoch: Epoch, secret: TrafficSecret): void {
+    this.#reader.open(epoch, keysOf(secret));
+    this.#received = follow(this.#received, epoch, secret);
+  }
+
+  /** This side goes on to its next keys, and returns their epoch. */
+  renewSent(): Epoch {
+    const { epoch, secret } = next(this.#sent);
+    this.sendUnder(epoch, secret);
+    return epoch;
+  }
+
+  /** The peer goes on to its next keys; returns their epoch. */
+  renewReceived(): Epoch {
+    const { epoch, secret } = next(this.#received);
+    this.receiveUnder(epoch, secret);
+    return epoch;
+  }
+
+  /** Wipes the secrets; the keys are the reader's and the writer's. */
+  [Symbol.dispose](): void {
+    this.#sent?.secret.secret[Symbol.dispose]();
+    this.#received?.secret.secret[Symbol.dispose]();
+    this.#sent = this.#received = undefined;
+  }
+}
+
+function keysOf({ suite, secret }: TrafficSecret): EpochKeys {
+  using keys = trafficKeys("dtls13", suite, secret);
+  return new EpochKeys(suite, keys);
+}
+
+function follow(before: Head | undefined, epoch: Epoch, secret: TrafficSecret): Head {
+  before?.secret.secret[Symbol.dispose]();
+  return { epoch, secret };
+}
+
+/** RFC 8446 7.2. */
+function next(head: Head | undefined): Head {
+  if (!head) throw new SeccfError("state", "there are no keys yet");
+  const { epoch, secret: { suite, secret } } = head;
+  return {
+    epoch: epoch + 1,
+    secret: { suite, secret: nextTrafficSecret({ prefix: "dtls13", hash: suite.prf }, secret) },
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * What two ends of version 1.3 still say to each other in handshake messages once their session is there: new keys, other
+ * Connection IDs, tickets (RFC 9147 5.8.4, 8, 9). All of it is acknowledged, none of it answered.
+ *
+ * @module
+ */
+
+import { SeccfError } from "../error.ts";
+import type { ConnectionIds } from "./connection_ids.ts";
+import type { Epochs } from "./epochs.ts";
+import type { Flight } from "./flight.ts";
+import type { Sequel } from "./handshake.ts";
+import { decodeNewConnectionId, decodeRequestConnectionId } from "./handshake/connection_id_update.ts";
+import { decodeKeyUpdate, encodeKeyUpdate } from "./handshake/key_update.ts";
+import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/message.ts";
+import type { Epoch } from "./record/datagram_header.ts";
+import type { DatagramReader } from "./record/datagram_reader.ts";
+import type { DatagramWriter } from "./record/datagram_writer.ts";
+
+/** What it is part of; all of it stays its owner's. */
+export interface PostHandshakeOptions {
+  readonly role: "client" | "server";
+  readonly reader: DatagramReader;
+  readonly writer: DatagramWriter;
+  readonly epochs: Epochs;
+  /** The client's Finished is in it until the server has acknowledged it. */
+  readonly flight: Flight;
+  readonly connectionIds: ConnectionIds | undefined;
+  readonly sequel: Sequel | undefined;
+  /** Records after which this side changes its key. A count. */
+  readonly recordsPerKey: number;
+  /** message_seq of the next message. */
+  readonly nextSeq: () => number;
+  readonly now: number;
+}
+
+/** One established session. What it throws ends the association. */
+export class PostHandshake {
+  readonly #options: PostHandshakeOptions;
+  #sendEpoch: Epoch = FIRST_OF_DATA;
+  /** This side's KeyUpdate is not acknowledged yet. */
+  #isUpdating = false;
+  /** The peer's epoch in which it was asked for new keys. */
+  #askedIn: Epoch = 0;
+  #forgetAt: number | undefined;
+
+  constructor(options: PostHandshakeOptions) {
+    this.#options = options;
+    if (options.role === "client") return;
+    // The client has heard the server's flight, and says its own again until it hears of it (RFC 9147 5.8.1).
+    options.writer.forget(FIRST_OF_DATA);
+    this.#forgetAt = options.now + RETENTION;
+  }
+
+  /** The epoch that this side's records are in. */
+  get sendEpoch(): Epoch {
+    return this.#sendEpoch;
+  }
+
+  /** When the peer's earlier epochs are not needed any more, and `expire` is to be called. */
+  get forgetAt(): number | undefined {
+    return this.#forgetAt;
+  }
+
+  /** The peer's next message. */
+  message(message: HandshakeMessage, now: number): void {
+    const { type, body } = message;
+    if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
+    else if (type === HANDSHAKE.newConnectionId) this.#newConnectionId(body);
+    else if (type === HANDSHAKE.requestConnectionId) this.#requestConnectionId(body);
+    else if (this.#options.sequel) this.#options.sequel.message(message);
+    else throw unexpected("a handshake message");
+  }
+
+  /**
+   * Something was said or heard: new keys before the old ones are worn out (RFC 9147 4.5.3), and once more what was not
+   * acknowledged. Throws `exhausted` where it is too late.
+   */
+  refresh(now: number): void {
+    const { reader, writer, flight } = this.#options;
+    flight.urge(writer, now);
+    if (reader.wear >= 1) throw new SeccfError("exhausted", "too many records came that the key does not open");
+    const asks = reader.wear >= WORN && this.#askedIn !== reader.epoch;
+    if (asks || writer.written >= this.#options.recordsPerKey) this.#updateKeys(asks, now);
+  }
+
+  /** The peer has all that was said. */
+  acknowledged(): void {
+    const { role, reader, writer, epochs } = this.#options;
+    if (role === "client" && this.#sendEpoch === FIRST_OF_DATA) {
+      // The server has our Finished: epoch 2 has nothing to say any more.
+      writer.forget(FIRST_OF_DATA);
+      if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
+    }
+    if (!this.#isUpdating) return;
+    this.#isUpdating = false;
+    this.#sendEpoch = epochs.renewSent();
+    writer.forget(this.#sendEpoch);
+  }
+
+  /** The time has come to say again what the peer does not acknowledge. */
+  repeat(now: number): void {
+    const { role, flight, writer } = this.#options;
+    if (flight.repetitions < MAX_REPETITIONS) {
+      flight.repeat(writer, now);
+      return;
+    }
+    flight.settle();
+    if (role === "server" || this.#isUpdating) return;
+    throw new SeccfError("timeout", "the server never acknowledged the end of the handshake");
+  }
+
+  /** Forgets what it is time for. */
+  expire(now: number): void {
+    if (this.#forgetAt === undefined || now < this.#forgetAt) return;
+    const { reader } = this.#options;
+    this.#forgetAt = undefined;
+    reader.forget(reader.epoch);
+  }
+
+  #keyUpdate(isRequested: boolean, now: number): void {
+    const { reader, epochs } = this.#options;
+    const epoch = epochs.renewReceived();
+    // RFC 9147 8: the peer goes on in the old one until it has our ACK, and what it said there may be on its way still.
+    reader.forget(epoch - 2);
+    this.#forgetAt = now + RETENTION;
+    if (isRequested) this.#updateKeys(false, now);
+  }
+
+  /** RFC 9147 8: the new keys are used when the peer has acknowledged that they come. */
+  #updateKeys(requested: boolean, now: number): void {
+    const { reader, writer, flight, nextSeq } = this.#options;
+    if (this.#isUpdating) {
+      // For long nobody was there to hear it: now somebody may be.
+      if (flight.dueAt === undefined) flight.send(writer, now, true);
+      return;
+    }
+    this.#isUpdating = true;
+    if (requested) this.#askedIn = reader.epoch;
+    if (!flight.isKept) flight.begin();
+    flight.add(this.#sendEpoch, HANDSHAKE.keyUpdate, nextSeq(), encodeKeyUpdate({ requested }));
+    flight.send(writer, now, true);
+  }
+
+  /** RFC 9147 9. Of several IDs the first is used, and none is kept for later. */
+  #newConnectionId(body: Uint8Array): void {
+    const { role, connectionIds, writer } = this.#options;
+    const theirs = connectionIds?.[role === "client" ? "server" : "client"];
+    if (!theirs?.length) throw unexpected("NewConnectionId");
+    const { ids, isImmediate } = decodeNewConnectionId(body);
+    if (isImmediate) writer.address(ids[0]!);
+  }
+
+  /** RFC 9147 9: acknowledged, and not fulfilled. This end has one name. */
+  #requestConnectionId(body: Uint8Array): void {
+    const { role, connectionIds } = this.#options;
+    if (!connectionIds?.[role].length) throw unexpected("RequestConnectionId");
+    decodeRequestConnectionId(body);
+  }
+}
+
+/** RFC 9147 6.1. */
+const FIRST_OF_DATA: Epoch = 3;
+/** Twice the longest that a datagram lives (RFC 9147 5.8.1, RFC 793 3.3): milliseconds. */
+const RETENTION = 240_000;
+/** How often what only an ACK answers is said again. A count: some five minutes. */
+const MAX_REPETITIONS = 10;
+/** How much of what may fail under one key, which leaves the rest for the change to the next. */
+const WORN = 0.5;

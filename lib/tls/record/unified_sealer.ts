@@ -1,0 +1,48 @@
+/** How the records of one epoch of DTLS 1.3 are written (RFC 9147 4). @module */
+
+import type { Epoch } from "./datagram_header.ts";
+import type { EpochKeys } from "./epoch_keys.ts";
+import type { Sealer } from "./sealer.ts";
+import { unifiedHeaderLength, writeUnifiedHeader } from "./unified_header.ts";
+
+/** Records that say their length, with numbers of two bytes, hidden. */
+export class UnifiedSealer implements Sealer {
+  readonly most: number;
+  readonly inside = 1;
+  readonly #keys: EpochKeys;
+  readonly #epoch: Epoch;
+  readonly #connectionId: Uint8Array;
+  readonly #headerLength: number;
+
+  /** `keys` are this sealer's to dispose; `connectionId` is what the receiver chose, none where it is empty. */
+  constructor(keys: EpochKeys, epoch: Epoch, connectionId: Uint8Array) {
+    this.#keys = keys;
+    this.#epoch = epoch;
+    this.#connectionId = connectionId;
+    this.#headerLength = unifiedHeaderLength(connectionId);
+    this.most = keys.limits.sealed;
+  }
+
+  lengthOf(contentLength: number): number {
+    return this.#headerLength + this.#keys.sealedLength(contentLength);
+  }
+
+  sealInto(out: Uint8Array, type: number, number: number, content: Uint8Array): number {
+    const bodyLength = this.#keys.sealedLength(content.length);
+    const header = out.subarray(0, this.#headerLength);
+    writeUnifiedHeader(header, this.#connectionId, { epoch: this.#epoch, number, bodyLength });
+    const body = out.subarray(this.#headerLength, this.#headerLength + bodyLength);
+    this.#keys.sealInto(header, number, type, content, body);
+    this.#keys.turnNumber(header, 1 + this.#connectionId.length, 2, body);
+    return this.#headerLength + bodyLength;
+  }
+
+  /** The same keys under another name of the receiver (RFC 9147 9). The one before is not to be used any more. */
+  renamed(connectionId: Uint8Array): UnifiedSealer {
+    return new UnifiedSealer(this.#keys, this.#epoch, connectionId);
+  }
+
+  [Symbol.dispose](): void {
+    this.#keys[Symbol.dispose]();
+  }
+}

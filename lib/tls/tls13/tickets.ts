@@ -1,0 +1,100 @@
+/**
+ * A server's tickets of version 1.3 (RFC 8446 4.6.1), sealed as those of 1.2 are. What they save is the name in the
+ * clear, for clients that then leave it out: the key is asked for all the same, so that no session outlives it. On
+ * datagrams there are none.
+ *
+ * @module
+ */
+
+import { hashLength, type SecretBytes, secretConcat, secretSlice } from "../../crypto/mod.ts";
+import type { Answer } from "../engine.ts";
+import type { ClientHello } from "../handshake/client_hello.ts";
+import { encodeNewSessionTicket, MAX_TICKET_LIFETIME } from "../handshake/new_session_ticket.ts";
+import { PSK_MODE } from "../handshake/pre_shared_key.ts";
+import type { Policy } from "../options.ts";
+import { isOwn } from "../psk.ts";
+import type { EarlierSession } from "../resumption.ts";
+import { suitesOf, type Terms } from "./negotiate.ts";
+
+/** What tells a key from another, and when it ends. */
+export interface KeyMark extends Disposable {
+  /** By `Resumption.check`. */
+  readonly check: SecretBytes;
+  /** On the driver's clock, milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** An earlier session, and which of the client's keys it is. */
+export interface FoundTicket {
+  readonly session: EarlierSession;
+  readonly selected: number;
+}
+
+/** Of the key in `answer`, for the ticket that will be made; `undefined` where none will. */
+export function markOf(answer: Answer, { resumption, transport, bornAt }: Policy): KeyMark | undefined {
+  if (answer.kind !== "psk" || answer.expiresAt === undefined || transport === "datagram") return undefined;
+  const check = resumption?.check(answer.key);
+  if (!resumption || !check) return undefined;
+  const expiresAt = resumption.endOf(answer.expiresAt, bornAt);
+  return { check, expiresAt, [Symbol.dispose]: () => check[Symbol.dispose]() };
+}
+
+/** The first of the client's tickets that was made here, is not over and fits the hello; all others are passed over. */
+export function findTicket(
+  hello: ClientHello,
+  { offered, share, suite }: Terms,
+  policy: Policy,
+  ownIdentities: readonly Uint8Array[],
+): FoundTicket | undefined {
+  const { resumption, transport, bornAt } = policy;
+  // Without a fresh agreement who has the ticket's key reads all that it is used for.
+  if (!resumption || !share || transport === "datagram") return undefined;
+  for (const [selected, { identity }] of offered.identities.entries()) {
+    const session = resumption.open(identity, transport, bornAt);
+    if (!session) continue;
+    const isOf13 = suitesOf(policy).some(({ id, prf }) => id === session.suite && prf === suite.prf);
+    // RFC 8446 4.6.1: the name is the session's; and whose keys are ours is no client of ours.
+    const isFitting = session.serverName === hello.serverName && !isOwn(session.identity, ownIdentities);
+    if (isOf13 && isFitting) return { session, selected };
+    session[Symbol.dispose]();
+  }
+  return undefined;
+}
+
+/** The key of an earlier session, as long as the hash. The caller's. */
+export function keyOf({ master }: EarlierSession, hash: "sha-256" | "sha-384"): SecretBytes {
+  return secretSlice(master, 0, hashLength(hash));
+}
+
+/** What a NewSessionTicket is made of. */
+export interface TicketContents {
+  readonly suite: number;
+  /** As long as the hash; stays the caller's. */
+  readonly key: SecretBytes;
+  readonly nonce: Uint8Array;
+  readonly identity: Uint8Array;
+  readonly serverName: string | undefined;
+}
+
+/** The body of a NewSessionTicket; `undefined` where the key is as good as over. */
+export function makeTicket(contents: TicketContents, mark: KeyMark, policy: Policy): Uint8Array | undefined {
+  const { resumption, transport, bornAt } = policy;
+  const { suite, key, nonce, identity, serverName } = contents;
+  const { check, expiresAt } = mark;
+  const lifetime = Math.min(Math.floor((expiresAt - bornAt) / 1000), MAX_TICKET_LIFETIME);
+  if (lifetime < 1) return undefined;
+  using master = secretConcat(key, new Uint8Array(SEALED_LENGTH - key.byteLength));
+  const ticket = resumption?.seal({ transport, suite, master, check, identity, serverName, expiresAt }, bornAt);
+  if (!ticket) return undefined;
+  const age = new Uint8Array(4);
+  policy.random(age);
+  return encodeNewSessionTicket({ lifetime, ageAdd: new DataView(age.buffer).getUint32(0), nonce, ticket });
+}
+
+/** Whether the client would use a ticket as it may be used. */
+export function takesTickets({ pskModes }: ClientHello): boolean {
+  return pskModes?.includes(PSK_MODE.pskWithKeyShare) ?? false;
+}
+
+/** What a ticket has room for: the 48 bytes of version 1.2's master secret. */
+const SEALED_LENGTH = 48;

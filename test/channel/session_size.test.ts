@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { FoundKey } from "../../lib/association/ports.ts";
+import { fromUtf8, toUtf8 } from "../../lib/bytes/mod.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
+import { next } from "./datagram_fixtures.ts";
+import { KEY, type TestAssociation, testAssociation } from "./fixtures.ts";
+import { Scene } from "./kept_fixtures.ts";
+
+/** 3GPP-bootstrapping;B-TID with a RAND of 16 bytes in base64 and a realm (TS 33.220 4.5.2): 60 bytes. */
+const GBA = toUtf8("3GPP-bootstrapping;QUJDREVGR0hJSktMTU5PUA==@bsf.operator.com");
+
+/** A device with that identity that asks for `meter.example.net`, at `host`; the bytes on record of it at either end, asleep and awake. */
+async function sizes(suite: string, host: string): Promise<readonly number[]> {
+  const scene = new Scene();
+  const find: TestAssociation["find"] = () =>
+    Promise.resolve({ identity: GBA, key: secretFrom(KEY), association: mine } satisfies FoundKey);
+  const mine: TestAssociation = { ...testAssociation(), find };
+  const listener = await scene.listen(mine, { suites: [suite] }, { find });
+  const [client, server] = await Promise.all([scene.device({ suites: [suite] }, host)(mine), next(listener)]);
+  await client.send(toUtf8("23.5"));
+  for await (const { payload } of server) {
+    assert.equal(fromUtf8(payload), "23.5");
+    break;
+  }
+  const measure = async (side: "client" | "server"): Promise<number> => {
+    const name = scene.written[side].at(-1)!;
+    return (await scene.stores[side].get(name))!.value.length;
+  };
+  await scene.clock.advance(2000);
+  const awake = [await measure("client"), await measure("server")];
+  await client.sleep();
+  await server.sleep();
+  return [...awake, await measure("client"), await measure("server")];
+}
+
+/** Salt and tag of the sealing; version, time left, end, place; version, flags, suite; Connection IDs of 0 and 8 bytes. */
+const FRAME = 16 + 16 + (1 + 4 + 5 + 1) + (1 + 1 + 2) + (1 + 1 + 8);
+/** What of the identity is not the same for all of GBA, the server's name, and the next numbers of both sides. */
+const WHO = (1 + 60 - 19) + (1 + 17) + 6 + 6;
+/** Of 64 numbers, kept of a session that sleeps. */
+const WINDOW = 8;
+
+/** Awake at the device and at the server, which knows the device's place; then both asleep. */
+function expected(keys: number, place: number): readonly number[] {
+  const device = FRAME + WHO + keys;
+  return [device, device + place, device + WINDOW, device + place + WINDOW];
+}
+
+test("a session with an identity of GBA, a server name, Connection ID, address and replay window is under 200 bytes, sealed", async () => {
+  const keys = 2 * (16 + 4);
+  for (const suite of ["TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", "TLS_PSK_WITH_AES_128_CCM_8"]) {
+    for (const [host, place] of [["192.0.2.17", 6], ["[2001:db8::17]", "[2001:db8::17]:1001".length]] as const) {
+      const found = await sizes(suite, host);
+      assert.deepEqual(found, expected(keys, place), `${suite} ${host}`);
+      assert.ok(found.every((size) => size < 200), `${found}`);
+    }
+  }
+});
+
+test("keys of 256 bits make a session longer by themselves, and by nothing else", async () => {
+  const found = await sizes("TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", "192.0.2.17");
+  assert.deepEqual(found, expected(2 * (32 + 12), 6));
+  assert.deepEqual(await sizes("TLS_PSK_WITH_AES_256_GCM_SHA384", "192.0.2.17"), expected(2 * (32 + 4), 6));
+});

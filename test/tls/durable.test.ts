@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { SeccfError } from "../../lib/error.ts";
+import { copy, established, keep, numbersOf, restoredClient, revivedServer } from "./durable_world.ts";
+import { client, Front, run } from "./datagrams.ts";
+
+const code = (code: string) => (error: unknown) => error instanceof SeccfError && error.code === code;
+
+test("a client that was put to sleep goes on in the same session, and its server notices nothing", () => {
+  const { client, server, shelves } = established();
+  const state = client.engine.durable!.save();
+  client.engine[Symbol.dispose]();
+  const woken = restoredClient(state, 5000);
+  assert.equal(woken.engine.durable!.left, 0);
+  assert.throws(() => woken.engine.send(toUtf8("too early"), 5000), code("exhausted"));
+  keep(woken, shelves.client);
+  server.receive(woken.send(toUtf8("I slept")));
+  keep(server, shelves.server);
+  assert.deepEqual(server.texts, ["I slept"]);
+  woken.receive(server.send(toUtf8("welcome")));
+  keep(woken, shelves.client);
+  assert.deepEqual(woken.texts, ["welcome"]);
+});
+
+test("a server that was restarted knows its client again by the Connection ID, at once where it was", () => {
+  const { client, shelves } = established();
+  const datagram = client.send(toUtf8("still there?"));
+  const back = revivedServer(shelves.server.states.at(-1)!, datagram)!;
+  assert.deepEqual(back.peer.texts, [], "nothing is delivered before it is on record");
+  keep(back.peer, shelves.server);
+  assert.deepEqual(back.peer.texts, ["still there?"]);
+  assert.deepEqual(back.front.moves, []);
+  client.receive(back.peer.send(toUtf8("yes")));
+  keep(client, shelves.client);
+  assert.deepEqual(client.texts, ["yes"]);
+});
+
+test("a client that woke elsewhere is asked there before anything else goes there", () => {
+  const { client, shelves } = established();
+  const back = revivedServer(shelves.server.states.at(-1)!, client.send(toUtf8("moved")), 0, "elsewhere:9")!;
+  assert.deepEqual(back.front.addresses.get(back.peer.engine), "c:1");
+  keep(back.peer, shelves.server);
+  const asked = back.front.drain();
+  assert.deepEqual(asked.map(({ to }) => to), ["elsewhere:9"]);
+  const [answer] = client.receive(...asked.map(({ bytes }) => bytes));
+  keep(client, shelves.client);
+  const answers = answer ? [answer] : client.sent();
+  for (const bytes of answers) back.front.receive(bytes, "elsewhere:9");
+  keep(back.peer, shelves.server);
+  back.front.drain();
+  assert.deepEqual(back.front.moves, ["elsewhere:9"]);
+});
+
+test("a server brings no session back for a stranger, nor for a copy of what it had before", () => {
+  const { client, server, shelves } = established();
+  const old = client.send(toUtf8("once"));
+  server.receive(old);
+  keep(server, shelves.server);
+  assert.deepEqual(server.texts, ["once"]);
+  const state = shelves.server.states.at(-1)!;
+  assert.equal(revivedServer(copy(state), old), undefined);
+  for (const at of [3, 20, 25, 30, 48]) {
+    const forged = new Uint8Array(client.send(toUtf8("new")));
+    forged[at]! ^= 1;
+    const front = new Front({ durable: true });
+    const name = front.acceptor.missing!(forged, "c:1");
+    assert.equal(front.acceptor.revive!({ state, from: "c:1" }, forged, "c:1", 0), false, `byte ${at} of ${name}`);
+    assert.deepEqual(front.acceptor.counts, { engines: 0, entries: 0, handshakes: 0 });
+  }
+});
+
+test("twins of one save, and a late restore of an old one, use no number twice", () => {
+  const { client, shelves } = established();
+  const old = shelves.client.states[0]!;
+  const sent = new Set<string>();
+  const all = [client, restoredClient(copy(old)), restoredClient(copy(old))];
+  for (let round = 0; round < 2000; round++) {
+    for (const peer of all) {
+      while (keep(peer, shelves.client));
+      for (const number of numbersOf(peer.send(Uint8Array.of(round)))) {
+        assert.ok(!sent.has(number), number);
+        sent.add(number);
+      }
+    }
+    if (round === 1000) all.push(restoredClient(copy(old)));
+  }
+  assert.equal(sent.size, 2000 * 3 + 999);
+});
+
+test("where the counter is lost and the last record is not, no number comes again either", () => {
+  const { client, shelves } = established();
+  const sent = new Set<string>();
+  let peer = client;
+  for (let life = 0; life < 5; life++) {
+    for (let i = 0; i < 1500; i++) {
+      const [number = ""] = numbersOf(peer.send(Uint8Array.of(i)));
+      assert.ok(!sent.has(number), `life ${life}, number ${number}`);
+      sent.add(number);
+      keep(peer, shelves.client);
+    }
+    shelves.client.counter = 0;
+    peer = restoredClient(copy(shelves.client.states.at(-1)!));
+    keep(peer, shelves.client);
+  }
+});
+
+test("a session whose numbers are not on record sends nothing, and an engine that is over is not saved", () => {
+  const { client, shelves } = established();
+  const { durable } = client.engine;
+  let sent = 0;
+  assert.throws(() => {
+    for (;; sent++) client.send(Uint8Array.of(1));
+  }, code("exhausted"));
+  assert.equal(sent, 1024);
+  const claim = durable!.claim!;
+  assert.equal(claim, durable!.claim);
+  assert.throws(() => durable!.grant({ ...claim }, claim.above, 0), code("state"));
+  assert.throws(() => durable!.grant(claim, claim.above - 1, 0), code("state"));
+  keep(client, shelves.client);
+  client.send(Uint8Array.of(1));
+  client.close();
+  assert.equal(durable!.claim, undefined);
+  assert.throws(() => durable!.save(), code("state"));
+});
+
+test("nothing is delivered before it is on record, and a peer that speaks now and then loses nothing to a crash", () => {
+  const { client, server, shelves } = established();
+  let now = 0;
+  let receiver = server;
+  const texts: string[] = [];
+  for (let i = 0; i < 10; i++) {
+    now += 5000;
+    receiver.now = now;
+    const datagram = client.send(toUtf8(`${i}`));
+    if (i % 3 === 2) receiver = revivedServer(copy(shelves.server.states.at(-1)!), datagram, now)!.peer;
+    else {
+      const before = receiver.data.length;
+      receiver.receive(datagram);
+      assert.equal(receiver.data.length, before);
+    }
+    keep(receiver, shelves.server);
+    texts.push(...receiver.texts);
+    receiver.data.length = 0;
+  }
+  assert.deepEqual(texts, [..."0123456789"]);
+});
+
+test("a peer that says much has little put on record, and a crash then costs at most 64 of its records", () => {
+  const { client, server, shelves } = established();
+  const before = shelves.server.claims;
+  for (let i = 0; i < 1000; i++) {
+    server.receive(client.send(Uint8Array.of(i >> 8, i)));
+    while (keep(server, shelves.server));
+    keep(client, shelves.client);
+  }
+  assert.equal(server.data.length, 1000);
+  assert.ok(shelves.server.claims - before < 50, `${shelves.server.claims - before} claims`);
+  let lost = 0;
+  let back;
+  for (; !back; lost++) {
+    back = revivedServer(copy(shelves.server.states.at(-1)!), client.send(toUtf8("again")));
+    keep(client, shelves.client);
+  }
+  assert.ok(lost - 1 <= 64, `${lost - 1}`);
+});
+
+test("once a peer that said much has been silent for a second, a crash costs nothing", () => {
+  const { client, server, shelves } = established();
+  for (let i = 0; i < 200; i++) {
+    server.receive(client.send(Uint8Array.of(i)));
+    while (keep(server, shelves.server));
+  }
+  assert.equal(server.engine.deadline, 1000);
+  server.expire(1000);
+  keep(server, shelves.server);
+  assert.equal(server.engine.deadline, undefined);
+  assert.ok(revivedServer(copy(shelves.server.states.at(-1)!), client.send(toUtf8("again"))));
+});
+
+test("while the ceiling comes down, nothing is delivered that the lower one does not cover", () => {
+  const { client, server, shelves } = established();
+  for (let i = 0; i < 200; i++) {
+    server.receive(client.send(Uint8Array.of(i)));
+    while (keep(server, shelves.server));
+  }
+  server.expire(1000);
+  keep(server, shelves.server, 2);
+  server.data.length = 0;
+  const datagram = client.send(toUtf8("once"));
+  server.receive(datagram);
+  assert.deepEqual(server.texts, [], "what is on record by now would let it in again");
+  const back = revivedServer(copy(shelves.server.states.at(-1)!), datagram, 1000)!;
+  keep(back.peer, shelves.server);
+  assert.deepEqual(back.peer.texts, ["once"]);
+});
+
+test("a save as it is now keeps the window exact: what came late is still taken, once", () => {
+  const { client, server, shelves } = established();
+  const late = client.send(toUtf8("late"));
+  const early = client.send(toUtf8("early"));
+  server.receive(early);
+  keep(server, shelves.server);
+  const state = server.engine.durable!.save();
+  server.engine[Symbol.dispose]();
+  assert.equal(revivedServer(copy(state), early), undefined);
+  const back = revivedServer(copy(state), client.send(toUtf8("wake")))!;
+  back.front.receive(late, "c:1");
+  back.front.receive(early, "c:1");
+  keep(back.peer, shelves.server);
+  back.front.drain();
+  back.front.receive(late, "c:1");
+  back.front.receive(early, "c:1");
+  while (keep(back.peer, shelves.server));
+  assert.deepEqual(back.peer.texts.toSorted(), ["late", "wake"]);
+});
+
+test("engines that were not asked for it have nothing to save", () => {
+  const front = new Front();
+  const left = client();
+  run(left, front);
+  assert.equal(left.engine.durable, undefined);
+  assert.equal(front.last.engine.durable, undefined);
+  assert.equal(client({ durable: true }).engine.durable, undefined, "not before it is established");
+});
