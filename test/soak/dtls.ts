@@ -1,6 +1,7 @@
 /**
  * 10,000 handshakes and transfers over a network that loses, repeats, delays and reorders by a seed, and forgets where
- * clients are: `node test/soak/dtls.ts [first seed]`. Fails where a share is missed or anything is left behind.
+ * clients are, in each version: `node test/soak/dtls.ts [first seed]`. Fails where a share is missed or anything is left
+ * behind.
  *
  * @module
  */
@@ -19,16 +20,19 @@ const CLIMATES: readonly (readonly [name: string, worlds: number, weather: Weath
   ["30 % loss", 1000, { loss: 0.3, duplicates: 0.05, delay: [10, 200] }, 0.9],
 ];
 
+const VERSIONS = [["1.2", 0xfefd], ["1.3", 0xfefc]] as const;
+
 const first = Number(process.argv[2] ?? 1);
 let failed = false;
-for (const [name, count, weather, share] of CLIMATES) {
+const runs = VERSIONS.flatMap((version) => CLIMATES.map((climate) => [...version, ...climate] as const));
+for (const [version, number, name, count, weather, share] of runs) {
   let complete = 0;
   let left = 0;
   let moves = 0;
   const others = new Map<string, number>();
   const times: number[] = [];
   for (let seed = first; seed < first + count; seed++) {
-    const outcome = simulate({ seed, weather, messages: 8 });
+    const outcome = simulate({ seed, weather, messages: 8, versions: [number] });
     left += outcome.left;
     moves += outcome.moves;
     for (const fate of outcome.fates) {
@@ -44,7 +48,7 @@ for (const [name, count, weather, share] of CLIMATES) {
   const at = (part: number): string => ((times[Math.floor(part * (times.length - 1))] ?? NaN) / 1000).toFixed(2);
   const rest = [...others].map(([code, number]) => `${number} ${code}`).join(", ") || "none";
   console.log(
-    `${isGood ? "good" : "BAD "} ${name}: ${complete} of ${count} complete, the others: ${rest}; ` +
+    `${isGood ? "good" : "BAD "} DTLS ${version}, ${name}: ${complete} of ${count} complete, the others: ${rest}; ` +
       `established after ${at(0.5)} s, 95 % ${at(0.95)} s; moved ${moves}, left behind ${left}`,
   );
 }

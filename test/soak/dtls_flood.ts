@@ -1,7 +1,7 @@
 /**
  * 100,000 strangers that bring their cookies back and show made-up identities, from a thousand hosts, and an honest
- * handshake among every thousand of them: `node test/soak/dtls_flood.ts`. Fails where one of the honest does not
- * complete, or where more is held than may be.
+ * handshake among every thousand of them, in each version; and 100,000 that say one hello and no more: `node
+ * test/soak/dtls_flood.ts`. Fails where one of the honest does not complete, or where more is held than may be.
  *
  * @module
  */
@@ -22,92 +22,122 @@ const LIMITS = { maxHandshakes: 256, maxHandshakesPerHost: 8 };
 const PSK = new Uint8Array(16).fill(3);
 const HONEST = new TextEncoder().encode("honest");
 
-const random = seededRandom(1);
-const acceptor = createDtlsAcceptor({ random, ...LIMITS });
-// The class has counts for tests beside its port.
-const counted = acceptor as unknown as { readonly counts: { engines: number; entries: number; handshakes: number } };
-const engines = new Set<Engine>();
-let lookups = 0;
-let sessions = 0;
-let most = 0;
-let now = 0;
+for (const [name, versions] of [["DTLS 1.2", [0xfefd]], ["DTLS 1.3", [0xfefc]]] as const) flood(name, versions);
 
-for (let i = 0; i < FLOOD; i++) {
-  now += 0.5;
-  const identity = new Uint8Array(16);
-  random(identity);
-  shake(`10.0.${i % 250}.${(i >> 8) % 4}:${i % 60_000}`, identity, false);
-  if (i % 1000 === 0) shake(`192.0.2.1:${1000 + i / 1000}`, HONEST, true);
+function flood(name: string, versions: readonly number[]): void {
+  const random = seededRandom(1);
+  const acceptor = createDtlsAcceptor({ random, versions, ...LIMITS });
+  // The class has counts for tests beside its port.
+  const counted = acceptor as unknown as { readonly counts: { engines: number; entries: number; handshakes: number } };
+  const engines = new Set<Engine>();
+  let lookups = 0;
+  let sessions = 0;
+  let most = 0;
+  let now = 0;
+
+  for (let i = 0; i < FLOOD; i++) {
+    now += 0.5;
+    const identity = new Uint8Array(16);
+    random(identity);
+    shake(`10.0.${i % 250}.${(i >> 8) % 4}:${i % 60_000}`, identity, false);
+    if (i % 1000 === 0) shake(`192.0.2.1:${1000 + i / 1000}`, HONEST, true);
+    for (const engine of [...engines]) expire(engine);
+    most = Math.max(most, counted.counts.handshakes);
+  }
+  const before = counted.counts;
+  const heap = process.memoryUsage().heapUsed;
+  const greeted = strangers();
+  const grown = Math.round((process.memoryUsage().heapUsed - heap) / 1e6);
+  const after = counted.counts;
+  const isFlat = greeted === FLOOD && before.engines === after.engines && before.entries === after.entries;
+  const honest = FLOOD / 1000;
+  now += 60_000;
   for (const engine of [...engines]) expire(engine);
-  most = Math.max(most, counted.counts.handshakes);
-}
-const honest = FLOOD / 1000;
-now += 60_000;
-for (const engine of [...engines]) expire(engine);
-const { engines: left, handshakes } = counted.counts;
-const isGood = sessions === honest && left === honest && handshakes === 0 && most <= LIMITS.maxHandshakes;
-console.log(
-  `${isGood ? "good" : "BAD "} flood: ${sessions} of ${honest} honest handshakes, ${lookups} lookups for ` +
-    `${FLOOD + honest} hellos, ${most} handshakes at most, ${left} engines left`,
-);
-if (!isGood) process.exitCode = 1;
+  const { engines: left, handshakes } = counted.counts;
+  const isGood = isFlat && sessions === honest && left === honest && handshakes === 0 && most <= LIMITS.maxHandshakes;
+  console.log(
+    `${isGood ? "good" : "BAD "} ${name}, flood: ${sessions} of ${honest} honest handshakes, ${lookups} lookups for ` +
+      `${FLOOD + honest} hellos, ${most} handshakes at most, ${left} engines left; ` +
+      `${greeted} first hellos answered, ${grown} MB more heap`,
+  );
+  if (!isGood) process.exitCode = 1;
 
-/** One client's whole handshake, as far as it comes. */
-function shake(from: string, identity: Uint8Array, isKnown: boolean): void {
-  const client = createDtlsEngine({ role: "client", now, random });
-  const toServer: Uint8Array[] = [];
-  const drainClient = (): void => {
+  /** One hello from as many addresses; how many were answered. */
+  function strangers(): number {
+    let answered = 0;
+    let hello: Uint8Array | undefined;
+    using client = createDtlsEngine({ role: "client", now, random, versions });
     for (let output = client.poll(); output; output = client.poll()) {
-      if (output.kind === "transmit") toServer.push(new Uint8Array(output.bytes));
+      if (output.kind === "transmit") hello = new Uint8Array(output.bytes);
       else if (output.kind === "demand") {
-        const { demand } = output;
-        client.poll();
         using key = secretFrom(PSK);
-        client.answer(demand, { kind: "psk", identity, key }, now);
-      } else if (output.kind === "established" && isKnown) {
-        sessions++;
+        client.answer(output.demand, { kind: "psk", identity: HONEST, key }, now);
       }
     }
-  };
-  drainClient();
-  for (let bytes = toServer.shift(); bytes; bytes = toServer.shift()) {
-    acceptor.receive(bytes, from, now);
-    for (const answer of drainAcceptor()) {
-      client.receive(answer, now);
-      drainClient();
+    for (let i = 0; i < FLOOD; i++) {
+      acceptor.receive(hello!, `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:9`, now);
+      answered += drainAcceptor().length;
+    }
+    return answered;
+  }
+
+  /** One client's whole handshake, as far as it comes. */
+  function shake(from: string, identity: Uint8Array, isKnown: boolean): void {
+    const client = createDtlsEngine({ role: "client", now, random, versions });
+    const toServer: Uint8Array[] = [];
+    const drainClient = (): void => {
+      for (let output = client.poll(); output; output = client.poll()) {
+        if (output.kind === "transmit") toServer.push(new Uint8Array(output.bytes));
+        else if (output.kind === "demand") {
+          const { demand } = output;
+          client.poll();
+          using key = secretFrom(PSK);
+          client.answer(demand, { kind: "psk", identity, key }, now);
+        } else if (output.kind === "established" && isKnown) {
+          sessions++;
+        }
+      }
+    };
+    drainClient();
+    for (let bytes = toServer.shift(); bytes; bytes = toServer.shift()) {
+      acceptor.receive(bytes, from, now);
+      for (const answer of drainAcceptor()) {
+        client.receive(answer, now);
+        drainClient();
+      }
+    }
+    client[Symbol.dispose]();
+  }
+
+  function drainAcceptor(): Uint8Array[] {
+    const sent: Uint8Array[] = [];
+    for (let output: AcceptorOutput | undefined = acceptor.poll(); output; output = acceptor.poll()) {
+      if (output.kind === "transmit") sent.push(output.bytes);
+      else if (output.kind !== "moved") drainServer(output.engine, sent);
+    }
+    return sent;
+  }
+
+  function drainServer(engine: Engine, sent: Uint8Array[]): void {
+    engines.add(engine);
+    for (let output = engine.poll(); output; output = engine.poll()) {
+      if (output.kind === "transmit") sent.push(new Uint8Array(output.bytes));
+      else if (output.kind === "demand") answer(engine, output.demand);
+      else if (output.kind === "closed" || output.kind === "established") engines.delete(engine);
     }
   }
-  client[Symbol.dispose]();
-}
 
-function drainAcceptor(): Uint8Array[] {
-  const sent: Uint8Array[] = [];
-  for (let output: AcceptorOutput | undefined = acceptor.poll(); output; output = acceptor.poll()) {
-    if (output.kind === "transmit") sent.push(output.bytes);
-    else if (output.kind !== "moved") drainServer(output.engine, sent);
+  function answer(engine: Engine, demand: Demand): void {
+    lookups++;
+    engine.poll();
+    const isKnown = demand.identity?.length === HONEST.length;
+    using key = secretFrom(PSK);
+    engine.answer(demand, isKnown ? { kind: "psk", identity: HONEST, key } : { kind: "unknown" }, now);
   }
-  return sent;
-}
 
-function drainServer(engine: Engine, sent: Uint8Array[]): void {
-  engines.add(engine);
-  for (let output = engine.poll(); output; output = engine.poll()) {
-    if (output.kind === "transmit") sent.push(new Uint8Array(output.bytes));
-    else if (output.kind === "demand") answer(engine, output.demand);
-    else if (output.kind === "closed" || output.kind === "established") engines.delete(engine);
+  function expire(engine: Engine): void {
+    if ((engine.deadline ?? Infinity) > now) return;
+    engine.expire(now);
+    drainServer(engine, []);
   }
-}
-
-function answer(engine: Engine, demand: Demand): void {
-  lookups++;
-  engine.poll();
-  const isKnown = demand.identity?.length === HONEST.length;
-  using key = secretFrom(PSK);
-  engine.answer(demand, isKnown ? { kind: "psk", identity: HONEST, key } : { kind: "unknown" }, now);
-}
-
-function expire(engine: Engine): void {
-  if ((engine.deadline ?? Infinity) > now) return;
-  engine.expire(now);
-  drainServer(engine, []);
 }
