@@ -13,6 +13,9 @@ const IDENTITY = "Client_identity";
 const SUITES = [
   { iana: "TLS_PSK_WITH_AES_128_GCM_SHA256", gnutls: "+AES-128-GCM:+AEAD" },
   { iana: "TLS_PSK_WITH_AES_128_CCM_8", gnutls: "+AES-128-CCM-8:+AEAD" },
+  { iana: "TLS_PSK_WITH_AES_128_CCM", gnutls: "+AES-128-CCM:+AEAD" },
+  { iana: "TLS_PSK_WITH_AES_256_GCM_SHA384", gnutls: "+AES-256-GCM:+AEAD" },
+  { iana: "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256", gnutls: "+CHACHA20-POLY1305:+AEAD" },
   { iana: "TLS_PSK_WITH_AES_128_CBC_SHA256", gnutls: "+AES-128-CBC:+SHA256" },
   { iana: "TLS_PSK_WITH_AES_128_CBC_SHA", gnutls: "+AES-128-CBC:+SHA1" },
 ] as const;

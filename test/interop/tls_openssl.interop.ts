@@ -9,6 +9,10 @@ const IDENTITY = "Client_identity";
 const SUITES = [
   { iana: "TLS_PSK_WITH_AES_128_GCM_SHA256", openssl: "PSK-AES128-GCM-SHA256", legacy: false },
   { iana: "TLS_PSK_WITH_AES_128_CCM_8", openssl: "PSK-AES128-CCM8", legacy: false },
+  { iana: "TLS_PSK_WITH_AES_128_CCM", openssl: "PSK-AES128-CCM", legacy: false },
+  { iana: "TLS_PSK_WITH_AES_256_GCM_SHA384", openssl: "PSK-AES256-GCM-SHA384", legacy: false },
+  { iana: "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256", openssl: "PSK-CHACHA20-POLY1305", legacy: false },
+  { iana: "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", openssl: "ECDHE-PSK-CHACHA20-POLY1305", legacy: false },
   { iana: "TLS_PSK_WITH_AES_128_CBC_SHA256", openssl: "PSK-AES128-CBC-SHA256", legacy: true },
   { iana: "TLS_PSK_WITH_AES_128_CBC_SHA", openssl: "PSK-AES128-CBC-SHA", legacy: true },
 ] as const;
@@ -102,6 +106,27 @@ test("openssl's client sees the same of a wrong key and of an unknown name, and 
   good.write("and now the right one\n");
   await peer.until(/and now the right one\n/);
 });
+
+for (const group of ["X25519", "P-256"]) {
+  test(`ECDHE_PSK over ${group} with openssl at the other end, either way round`, async () => {
+    const suite = ["--suite", "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"];
+    const theirs = await opensslServer("ECDHE-PSK-CHACHA20-POLY1305", "-groups", group);
+    await using peer = theirs.running;
+    await using client = seccfClient(theirs.at, "--psk", KEY, ...suite);
+    client.write("what is the reading?\n");
+    await peer.until(/what is the reading\?\n/);
+    client.endInput();
+    assert.equal((await client.exit).code, 0, client.errText);
+
+    const ours = await seccfServer(...suite, "--echo");
+    await using _ours = ours.running;
+    const psk = ["-psk", KEY, "-psk_identity", IDENTITY];
+    await using theirClient = opensslClient(ours.at, "ECDHE-PSK-CHACHA20-POLY1305", "-groups", group, ...psk);
+    theirClient.write("mirror, mirror\n");
+    await theirClient.until(/^mirror, mirror\n/m);
+    assert.match(theirClient.outText, new RegExp(`Server Temp Key: ${group === "P-256" ? "ECDH, prime256v1" : group}`));
+  });
+}
 
 test("legacy suites are refused on both sides unless they are named", async () => {
   const ours = await seccfServer();
