@@ -14,8 +14,8 @@ import { blocksOf } from "../test/docs/markdown.ts";
 import type { Manifest } from "../test/package/manifest.ts";
 import { tarballFaults } from "../test/package/tarball.ts";
 
-/** What a device with an agent over TLS has to carry: minified and compressed, noble's share included. */
-const MOST_GZIP_BYTES = 80 * 1024;
+/** What a device with an agent over TLS has to carry, both versions, both roles: minified and compressed, noble's share included. */
+const MOST_GZIP_BYTES = 120 * 1024;
 
 const top = process.cwd();
 const bin = (name: string): string => resolve(top, "node_modules/.bin", name);
