@@ -23,8 +23,22 @@ export interface Measure {
   readonly name: string;
   /** Nanoseconds a call, the median; undefined where this runtime has none. */
   readonly time?: number;
-  /** Bytes of V8's heap a call; undefined where it is not seen. */
+  /** Bytes of memory a call; undefined where it is not seen. */
   readonly heap?: number;
+  /** In a group with a unit of its own: how many of it; undefined where there is none. */
+  readonly value?: number;
+  /** Why there is no figure, where that is not for lack of the thing itself. */
+  readonly none?: string;
+}
+
+/** The same work by all who did it. */
+export interface Measured {
+  readonly name: string;
+  /** Bytes of payload a call; 0 where MB/s say nothing. */
+  readonly bytes: number;
+  /** What the values are, where it is no time that is measured. */
+  readonly unit?: string;
+  readonly measures: readonly Measure[];
 }
 
 /** One bench on one runtime, as `--json` prints it. */
@@ -33,15 +47,21 @@ export interface Report {
   readonly runtime: string;
   readonly machine: string;
   readonly mode: string;
-  readonly groups: readonly { readonly name: string; readonly bytes: number; readonly measures: readonly Measure[] }[];
+  readonly groups: readonly Measured[];
 }
 
-const full = process.argv.includes("--full");
+/** Whether to measure longer. */
+export const full: boolean = process.argv.includes("--full");
 const bun = "Bun" in globalThis;
 const { gc } = globalThis as { gc?: () => void };
 
 /** Measures and prints one table, or with `--json` a {@link Report}. */
 export function run(title: string, groups: readonly Group[]): void {
+  publish(title, groups.map(({ name, bytes, contenders }) => ({ name, bytes, measures: measure(contenders) })));
+}
+
+/** Prints what was measured, as {@link run} does. */
+export function publish(title: string, groups: readonly Measured[]): void {
   const { deno, bun: bunVersion, node } = process.versions;
   const cpu = cpus()[0]?.model.trim() ?? "unknown processor";
   const report: Report = {
@@ -49,7 +69,7 @@ export function run(title: string, groups: readonly Group[]): void {
     runtime: deno ? `Deno ${deno}` : bunVersion ? `Bun ${bunVersion}` : `Node ${node}`,
     machine: `${cpu}, ${cpus().length} x ${arch()}`,
     mode: full ? "full" : "quick",
-    groups: groups.map(({ name, bytes, contenders }) => ({ name, bytes, measures: measure(contenders) })),
+    groups,
   };
   if (process.argv.includes("--json")) console.log(JSON.stringify(report));
   else print(report);
@@ -57,23 +77,63 @@ export function run(title: string, groups: readonly Group[]): void {
 
 function print({ title, runtime, machine, mode, groups }: Report): void {
   console.log(`${title}: ${runtime}, ${machine}, ${mode}`);
-  console.log(line("", "ns/op", "MB/s", "times ours", "bytes/op"));
-  for (const { name, bytes, measures } of groups) {
-    console.log(name);
-    for (const [i, { name, time, heap }] of measures.entries()) {
-      if (time === undefined) {
-        console.log(line(name, "none here"));
-        continue;
+  console.log(line("", "ns/op", "a second", "MB/s", "times ours", "bytes/op"));
+  for (const { name, bytes, unit, measures } of groups) {
+    console.log(unit === undefined ? name : `${name}: ${unit}`);
+    for (const [i, { name, time, heap, value, none = "none here" }] of measures.entries()) {
+      const figure = time ?? value;
+      const ratio = i === 0 || figure === undefined ? "" : ratioOf(figure, measures[0]!);
+      if (figure === undefined) console.log(line(name, none));
+      else if (time === undefined) console.log(line(name, figure.toFixed(0), "", "", ratio));
+      else {
+        const rate = bytes === 0 ? "" : (bytes * 1000 / time).toFixed(0);
+        console.log(
+          line(name, time.toFixed(0), (1e9 / time).toFixed(0), rate, ratio, heap?.toFixed(0) ?? ""),
+        );
       }
-      const rate = bytes === 0 ? "" : (bytes * 1000 / time).toFixed(0);
-      const ratio = i === 0 ? "" : (time / measures[0]!.time!).toFixed(2);
-      console.log(line(name, time.toFixed(0), rate, ratio, heap?.toFixed(0) ?? "not seen"));
     }
   }
 }
 
+/** How many times ours a figure is; empty where ours is none. */
+export function ratioOf(figure: number, { time, value }: Measure): string {
+  const first = time ?? value;
+  return first ? (figure / first).toFixed(2) : "";
+}
+
 function line(name: string, ...columns: readonly string[]): string {
-  return `  ${name.padEnd(24)}${columns.map((column) => column.padStart(12)).join("")}`.trimEnd();
+  return `  ${name.padEnd(32)}${columns.map((column) => column.padStart(12)).join("")}`.trimEnd();
+}
+
+/** The middle of `list`, which it sorts. */
+export function median(list: number[]): number | undefined {
+  return list.sort((a, b) => a - b)[list.length >> 1];
+}
+
+/**
+ * The median nanoseconds of works that may take their time, in turns of `count` calls, so that a slow moment of the
+ * machine falls on all. The first turns are the JIT's.
+ */
+export async function inTurns(
+  works: { readonly [name: string]: (() => unknown) | undefined },
+  { count, rounds, warmUp = 1 }: { readonly count: number; readonly rounds: number; readonly warmUp?: number },
+): Promise<Measure[]> {
+  const times: number[][] = Object.keys(works).map(() => []);
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const [i, work] of Object.values(works).entries()) {
+      if (!work) continue;
+      const start = performance.now();
+      for (let n = 0; n < count; n++) {
+        const soon = work();
+        if (soon instanceof Promise) await soon;
+      }
+      if (round >= 0) times[i]!.push((performance.now() - start) * 1e6 / count);
+    }
+  }
+  return Object.keys(works).map((name, i) => {
+    const time = median(times[i]!);
+    return time === undefined ? { name } : { name, time };
+  });
 }
 
 function measure(contenders: readonly Contender[]): Measure[] {
@@ -96,7 +156,7 @@ function timesOf(contenders: readonly Contender[]): (number | undefined)[] {
       if (call) times[i]!.push(elapsed(call, counts[i]!) * 1e6 / counts[i]!);
     });
   }
-  return times.map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
+  return times.map(median);
 }
 
 /** How many calls take `target` milliseconds, once the JIT has had its share. */
@@ -118,14 +178,18 @@ function elapsed(call: () => unknown, count: number): number {
   return performance.now() - start;
 }
 
-/** Bytes of V8's heap a call, what lies outside of it not counted; Bun's figure proves nothing. */
+/** Bytes a call of V8's heap and of array buffers outside of it; Bun's figure proves nothing. */
 function allocated(call: () => unknown): number | undefined {
   if (bun || gc === undefined) return undefined;
+  const used = () => {
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
   const grown = (count: number) => {
     gc();
-    const before = process.memoryUsage().heapUsed;
+    const before = used();
     for (let i = 0; i < count; i++) call();
-    return process.memoryUsage().heapUsed - before;
+    return used() - before;
   };
   // So few calls that no collection falls among them: noble's GCM makes 40 KB each.
   grown(100);

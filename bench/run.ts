@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every bench on Node, Deno and Bun, one table each: nanoseconds a call, how many times ours that is, and
- * bytes of heap a call where V8 shows them. `npm run bench -- hmac` runs what a word names, `--full` measures longer. Writes no file.
+ * bytes of memory a call where V8 shows them. `npm run bench -- hmac` runs what a word names, `--full` measures longer. Writes no file.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Measure, Report } from "./harness.ts";
+import { type Measure, ratioOf, type Report } from "./harness.ts";
 
 const V8 = ["--expose-gc", "--min-semi-space-size=64", "--max-semi-space-size=64"];
 const RUNTIMES: readonly (readonly [name: string, words: readonly string[]])[] = [
@@ -40,10 +40,10 @@ function report(runtime: string, words: readonly string[], bench: string): Repor
 
 function print(reports: readonly Report[]): void {
   const [first] = reports;
-  console.log(`${first!.title}: ${first!.machine}, ${first!.mode}; ns/op, times ours, heap bytes/op`);
+  console.log(`${first!.title}: ${first!.machine}, ${first!.mode}; ns/op, times ours, bytes/op`);
   console.log(row("", reports.map(({ runtime }) => runtime)));
   for (const [at, group] of first!.groups.entries()) {
-    console.log(group.name);
+    console.log(group.unit === undefined ? group.name : `${group.name}: ${group.unit}`);
     for (const [i, { name }] of group.measures.entries()) {
       console.log(
         row(`  ${name}`, reports.map(({ groups }) => cell(groups[at]!.measures[i]!, groups[at]!.measures[0]!))),
@@ -52,10 +52,11 @@ function print(reports: readonly Report[]): void {
   }
 }
 
-function cell({ time, heap }: Measure, ours: Measure): string {
-  if (time === undefined) return "none here";
-  const ratio = `${(time / ours.time!).toFixed(2)}x`;
-  return `${time.toFixed(0)} ${ratio.padStart(7)} ${(heap?.toFixed(0) ?? "-").padStart(6)}`;
+function cell({ time, value, heap, none = "none here" }: Measure, ours: Measure): string {
+  const figure = time ?? value;
+  if (figure === undefined) return none;
+  const ratio = `${ratioOf(figure, ours)}x`;
+  return `${figure.toFixed(0)} ${ratio.padStart(7)} ${(heap?.toFixed(0) ?? "-").padStart(6)}`;
 }
 
 function row(name: string, cells: readonly string[]): string {

@@ -18,6 +18,7 @@ import {
 import { secretFrom } from "../lib/crypto/mod.ts";
 import { expose } from "../lib/crypto/secret.ts";
 import type { Sealer } from "../lib/association/ports.ts";
+import { aeadGroups } from "./support/aead_rows.ts";
 import { type Group, run } from "./harness.ts";
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -157,4 +158,4 @@ for (const size of [64, 1024]) {
   groups.push(...await groupsOf("AES-CCM-16-64-128", AES_CCM_16_64_128, "aes-128-ccm", size));
   groups.push(...await groupsOf("A128GCM", A128GCM, "aes-128-gcm", size));
 }
-run("sealed messages", groups);
+run("sealed messages, and their ciphers alone", [...groups, ...aeadGroups()]);
