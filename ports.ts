@@ -19,7 +19,14 @@ export type {
 } from "./lib/aka/mod.ts";
 export type * from "./lib/association/ports.ts";
 export type { Lifetime, UaProfile } from "./lib/association/mod.ts";
-export type { AcceptorLimits, ChannelLimits, LookupLimits, PskOptions, Refusal } from "./lib/channel/mod.ts";
+export type {
+  AcceptorLimits,
+  ChannelLimits,
+  LookupLimits,
+  PskOptions,
+  PskVersion,
+  Refusal,
+} from "./lib/channel/mod.ts";
 export type { AkaAlgorithmName, BootstrapEvent, BootstrapServerOptions } from "./lib/gba/mod.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { SecretBytes } from "./lib/crypto/mod.ts";

@@ -15,7 +15,8 @@ import { type AcceptorLimits, Admission, type Refusal } from "./admission.ts";
 import { sharedAlarms } from "./alarms.ts";
 import type { ChannelLimits } from "./channel.ts";
 import { type DatagramChannel, startDatagrams } from "./datagram_channel.ts";
-import type { Driver, Keep } from "./driver.ts";
+import type { Driver } from "./driver.ts";
+import type { Keep } from "./driver_options.ts";
 import { Allowance } from "./inbox.ts";
 import { Revival, type Revived } from "./revival.ts";
 import { type SavedSessions, shelfOf } from "./saved_sessions.ts";
@@ -178,9 +179,11 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   /** A session that its peer has proved to have: whose it is, the key source tells, which may have been told that it is over. */
   async #welcome(engine: Engine, from: string, session: Session): Promise<void> {
     try {
+      const { durable } = engine;
+      if (!durable || !this.#revival) throw new SeccfError("state", "the engine has no session to go on with");
       const keys = this.#admission.keysFor(from);
       const { keySeconds: seconds = 5 } = this.#options;
-      const revived = await this.#revival!.welcome(session, { keys, clock: this.#clock, seconds });
+      const revived = await this.#revival.welcome(durable, { keys, clock: this.#clock, seconds });
       if (this.#disposed) throw new SeccfError("closed", "the listener is closed");
       this.#start(engine, from, revived);
     } catch (error) {

@@ -8,7 +8,8 @@ import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssocia
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
 import { type ChannelLimits, payloads } from "./channel.ts";
-import { Driver, type DriverOptions, type Keep } from "./driver.ts";
+import { Driver } from "./driver.ts";
+import type { DriverOptions, Keep } from "./driver_options.ts";
 import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
 import type { Wire } from "./wire.ts";

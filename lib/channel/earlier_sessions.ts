@@ -2,7 +2,7 @@
 
 import type { SecurityAssociation } from "../association/ports.ts";
 import type { Resumable } from "../tls/engine.ts";
-import type { Earlier } from "./driver.ts";
+import type { Earlier } from "./driver_options.ts";
 
 /** Of one carrier, which always goes to the same place: one session for each association, and none that outlives it. */
 export class EarlierSessions {

@@ -7,7 +7,7 @@ import type { Engine } from "../tls/engine.ts";
 import { restoreDtlsEngine } from "../tls/mod.ts";
 import { splitAddress } from "./address.ts";
 import { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
-import type { Keep } from "./driver.ts";
+import type { Keep } from "./driver_options.ts";
 import { clientPlace, type SavedSessions, type Shelf, shelfOf, type ShelfPlatform } from "./saved_sessions.ts";
 
 /** What {@link connectKept} joins. */
@@ -53,14 +53,17 @@ async function wake(
   if (!found) return undefined;
   const { record, place } = found;
   using state = found.state;
+  let engine: Engine | undefined;
   try {
+    // First, since it may be of a later version: then nobody would have the socket.
+    engine = restoreDtlsEngine(state, { now: clock.now(), random, ...(mtu !== undefined && { mtu }) });
     const wire = await connect(place === "" ? undefined : splitAddress(place).port);
-    const engine = restoreDtlsEngine(state, { now: clock.now(), random, ...(mtu !== undefined && { mtu }) });
     const { session } = engine.durable!;
     const revived = { session, association, record };
     const keep = keepAt(shelf, name, options, wire.socket);
     return await connectDatagrams({ ...options, ...wire, engine, clock, keys: association, keep, revived }, wait);
   } catch (error) {
+    engine?.[Symbol.dispose]();
     if (wait.signal?.aborted) throw error;
     // Its place on the network is taken, or another goes on with it: a new one can still be agreed.
     return undefined;

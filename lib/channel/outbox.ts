@@ -1,16 +1,23 @@
 /** Bytes on their way to a stream, one write at a time and in order. @module */
 
+import { SeccfError } from "../error.ts";
 import type { ByteStream } from "../link.ts";
 
-/** The writing side of a {@link ByteStream}. After the first failed write nothing more is written. */
+/**
+ * The writing side of a {@link ByteStream}. After the first failed write nothing more is written. Who sends data waits
+ * for each piece to be taken; what an engine answers nobody waits for, and a peer that asks much and reads nothing is one
+ * more failure.
+ */
 export class Outbox {
   readonly #stream: ByteStream;
   readonly #onFailure: (error: unknown) => void;
   #tail: Promise<void> = Promise.resolve();
+  /** Bytes that the stream has not taken yet. */
+  #held = 0;
   #failed = false;
   #error: unknown;
 
-  /** `onFailure` hears of the first failed write. */
+  /** `onFailure` hears of the first failed write, or of `exhausted`, never within a call. */
   constructor(stream: ByteStream, onFailure: (error: unknown) => void) {
     this.#stream = stream;
     this.#onFailure = onFailure;
@@ -18,7 +25,13 @@ export class Outbox {
 
   /** Takes a copy of `bytes` now and writes it when all before it is written; {@link Outbox.flushed} tells when. */
   put(bytes: Uint8Array): void {
+    if (this.#failed) return;
+    if (this.#held > 0 && this.#held + bytes.length > MOST) {
+      this.#fail(new SeccfError("exhausted", "the peer does not read what it is answered"));
+      return;
+    }
     const copy = new Uint8Array(bytes);
+    this.#held += copy.length;
     this.#tail = this.#tail.then(() => this.#write(copy));
   }
 
@@ -32,10 +45,19 @@ export class Outbox {
     if (this.#failed) return;
     try {
       await this.#stream.write(bytes);
+      this.#held -= bytes.length;
     } catch (error) {
-      this.#failed = true;
-      this.#error = error;
-      this.#onFailure(error);
+      this.#fail(error);
     }
   }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#error = error;
+    void Promise.resolve().then(() => this.#onFailure(error));
+  }
 }
+
+/** Bytes: a piece of data in the smallest records that there are, and as much of answers. */
+const MOST = 65_536;

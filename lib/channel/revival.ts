@@ -10,9 +10,9 @@ import type { KeySource, SecurityAssociation } from "../association/ports.ts";
 import type { Clock } from "../clock.ts";
 import { SeccfError } from "../error.ts";
 import type { Random } from "../platform.ts";
-import type { Acceptor, Session } from "../tls/engine.ts";
+import type { Acceptor, Durable, Session } from "../tls/engine.ts";
 import { sessionName } from "../tls/mod.ts";
-import type { Agreed } from "./driver.ts";
+import type { Agreed } from "./driver_options.ts";
 import { hostOf } from "./host.ts";
 import { lookUp } from "./key_lookup.ts";
 import { LookupBudget, type LookupLimits } from "./lookup_budget.ts";
@@ -68,21 +68,29 @@ export class Revival {
     void this.#look(name, acceptor);
   }
 
-  /** Whose `session` is, which was accepted in this turn. Throws as the key source does, `key-unavailable` where it has no such key. */
+  /**
+   * Whose `durable` is, which was accepted in this turn. Throws as the key source does, `key-unavailable` where it has no such key
+   * any more: where it has another, the session is over for good.
+   */
   async welcome(
-    session: Session,
+    durable: Durable,
     options: { readonly keys: KeySource; readonly clock: Clock; readonly seconds: number },
   ): Promise<Revived> {
     const found = this.#found;
     if (!found) throw new SeccfError("state", "nothing was found");
     const { keys, clock, seconds } = options;
+    const { session } = durable;
     const { suite, identity, serverName } = session;
     const request = { use: { kind: "tls", suite } as const, identity, ...(serverName !== undefined && { serverName }) };
     try {
       const { signal } = new AbortController();
       const answer = await lookUp(keys, request, { clock, seconds, signal });
       if (!answer) throw new SeccfError("key-unavailable", "the session's key is not known any more");
-      answer.key[Symbol.dispose]();
+      using key = answer.key;
+      if (!durable.isOf(key)) {
+        await found.record.forget();
+        throw new SeccfError("key-unavailable", "the session's key has been replaced by another");
+      }
       if (answer.association.expired) throw new SeccfError("expired", "the association has expired");
       return { session, association: answer.association, record: found.record };
     } catch (error) {

@@ -189,7 +189,7 @@ function counterOf(name: string): string {
   return `dtls/numbers/${toHex(digest("sha-256", toUtf8(name)).subarray(0, 1))}`;
 }
 
-/** `salt (16), ciphertext, tag (16)`, under a key that is made for each sealing: no nonce of one key is ever used twice. */
+/** `salt (12), ciphertext, tag (16)`, under a key that is made for each sealing: no nonce of one key is ever used twice. */
 function seal(plaintext: Uint8Array, name: string, wrappingKey: SecretBytes, random: Random): Uint8Array {
   const salt = new Uint8Array(SALT_LENGTH);
   random(salt);
@@ -216,7 +216,8 @@ function sealingKey(wrappingKey: SecretBytes, salt: Uint8Array, name: string): S
 }
 
 const A256GCM = { cipher: "aes-gcm" } as const;
-const SALT_LENGTH = 16;
+/** As random as the nonces of AES-GCM may be (SP 800-38D 8.2.2), for each place by itself. Bytes. */
+const SALT_LENGTH = 12;
 const TAG_LENGTH = 16;
 const NONCE: Uint8Array = new Uint8Array(12);
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -11,7 +11,7 @@
 
 import { equal } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
-import { DatagramEngine, type Watcher } from "./datagram_engine.ts";
+import { DatagramEngine } from "./datagram_engine.ts";
 import {
   type AcceptorPolicy,
   type DtlsAcceptorOptions,
@@ -21,12 +21,16 @@ import {
 } from "./dtls_options.ts";
 import { NO_HANDSHAKE } from "./durable_session.ts";
 import type { Acceptor, AcceptorOutput, Engine, RevivedSession, Session } from "./engine.ts";
+import type { Watcher } from "./engine_birth.ts";
 import { Greeter, type Hello, helloIn } from "./greeter.ts";
 import type { Retried } from "./handshake.ts";
-import { PathCheck } from "./path_check.ts";
+import { OutputQueue } from "./output_queue.ts";
+import { PathChecks } from "./path_checks.ts";
+import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { isUnified, unifiedAt } from "./record/unified_header.ts";
+import { RefusedHellos } from "./refused_hellos.ts";
 import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
 
@@ -42,38 +46,15 @@ export function createDtlsAcceptor(options: DtlsAcceptorOptions): Acceptor {
   return new DatagramAcceptor(options);
 }
 
-/** One engine and where it is found. */
-interface Entry {
-  readonly engine: DatagramEngine;
-  readonly host: string;
-  /** The random of the hello it was made for, as {@link keyOf} writes it. */
-  readonly hello: string;
-  readonly idKey: string | undefined;
-  /** Its peer's address; undefined where somebody else has it now. */
-  from: string | undefined;
-  /** Once established. */
-  session: Session | undefined;
-  path: PathCheck | undefined;
-}
-
 class DatagramAcceptor implements Acceptor {
   readonly #options: DtlsAcceptorOptions;
   readonly #policy: AcceptorPolicy;
   readonly #greeter: Greeter;
-  readonly #entries = new Map<Engine, Entry>();
-  readonly #byAddress = new Map<string, Entry>();
-  /** Handshakes from addresses that have an established engine. */
-  readonly #rivals = new Map<string, Entry>();
-  readonly #byId = new Map<string, Entry>();
-  /** In the order of arrival. */
-  readonly #handshakes = new Set<Entry>();
-  readonly #perHost = new Map<string, number>();
-  readonly #asked = new Set<Entry>();
-  /** By address the hello whose handshake failed last; oldest first, never more than there may be handshakes. */
-  readonly #refused = new Map<string, string>();
+  readonly #peers = new PeerTable();
+  readonly #paths: PathChecks;
+  readonly #refused: RefusedHellos;
   readonly #watcher: Watcher = this.#watch();
-  readonly #outputs: AcceptorOutput[] = [];
-  #polled = 0;
+  readonly #outputs = new OutputQueue<AcceptorOutput>();
   /** Where the datagram in hand came from. */
   #from = "";
   #disposed = false;
@@ -83,19 +64,22 @@ class DatagramAcceptor implements Acceptor {
     this.#policy = toAcceptorPolicy(options);
     // Throws now what would otherwise be thrown at the first client.
     toDatagramPolicy(options);
-    this.#greeter = new Greeter(toServerPolicy(options, 0, new Uint8Array(0)));
+    this.#greeter = new Greeter(toServerPolicy(options, 0, NOTHING));
+    this.#paths = new PathChecks(this.#policy.random, (bytes, to) => {
+      this.#outputs.push({ kind: "transmit", bytes, to });
+    });
+    // Never more than there may be handshakes.
+    this.#refused = new RefusedHellos(this.#policy.maxHandshakes);
   }
 
   get deadline(): number | undefined {
-    let first: number | undefined;
-    for (const { path } of this.#asked) if (path && (first === undefined || path.dueAt < first)) first = path.dueAt;
-    return first;
+    return this.#paths.deadline;
   }
 
   /** How many engines, entries in all tables, and handshakes there are: for tests that count. */
   get counts(): { readonly engines: number; readonly entries: number; readonly handshakes: number } {
-    const entries = this.#byAddress.size + this.#rivals.size + this.#byId.size + this.#perHost.size + this.#asked.size;
-    return { engines: this.#entries.size, entries, handshakes: this.#handshakes.size };
+    const { size: engines, entries, handshakes } = this.#peers;
+    return { engines, entries: entries + this.#paths.size, handshakes: handshakes.size };
   }
 
   receive(datagram: Uint8Array, from: string, now: number): void {
@@ -121,9 +105,9 @@ class DatagramAcceptor implements Acceptor {
     if (record?.epoch !== 1) return undefined;
     const { type, connectionId } = record;
     if (type === CONTENT.connectionId) {
-      return this.#byId.has(keyOf(connectionId)) ? undefined : sessionName(connectionId, from);
+      return this.#peers.withId(connectionId) ? undefined : sessionName(connectionId, from);
     }
-    const isHere = this.#byAddress.has(from) || this.#rivals.has(from);
+    const isHere = this.#peers.at(from) || this.#peers.rivalAt(from);
     return isHere || type < CONTENT.alert || type > CONTENT.applicationData ? undefined : sessionName(undefined, from);
   }
 
@@ -133,66 +117,46 @@ class DatagramAcceptor implements Acceptor {
     const saved = decodeSavedSession(state);
     const id = saved.connectionIds?.server ?? NOTHING;
     const isOurs = saved.role === "server" && (id.length === 0 || id.length === this.#policy.connectionIdLength);
-    const isFull = this.#entries.size >= this.#policy.maxEngines && !this.#evict();
-    if (!isOurs || isFull || this.#byId.has(keyOf(id))) {
+    if (!isOurs || this.#peers.withId(id)) {
       saved.keys[Symbol.dispose]();
       if (!isOurs) throw new SeccfError("malformed", "not a session of this server");
       return false;
     }
-    const entry = this.#revived(saved, at, now);
-    const { engine } = entry;
+    const peer = this.#revived(saved, at, now);
+    const { engine } = peer;
     const { newest } = engine;
     engine.receive(datagram, now);
-    // Nothing that its key vouches for: a stranger, or a copy of what was there before.
-    if (engine.newest <= newest) {
+    // Not so: nothing that its key vouches for, from a stranger, or a copy of what was there before.
+    const isProved = engine.newest > newest;
+    // Asked last: who has proved nothing costs nobody the handshake.
+    if (!isProved || (this.#peers.size >= this.#policy.maxEngines && !this.#evict())) {
       engine[Symbol.dispose]();
       return false;
     }
-    this.#entries.set(engine, entry);
-    if (entry.idKey !== undefined) this.#byId.set(entry.idKey, entry);
-    if (entry.from !== undefined) this.#byAddress.set(entry.from, entry);
+    this.#peers.addEstablished(peer);
     this.#outputs.push({ kind: "accepted", engine, from: at, revived: saved.session });
-    if (entry.from !== from) this.#cameFromElsewhere(entry, datagram.length, now);
+    if (peer.from !== from) this.#paths.begin(peer, from, datagram.length, now);
     return true;
   }
 
   expire(now: number): void {
     this.#enter();
-    for (const entry of [...this.#asked]) {
-      const { path } = entry;
-      if (!path || now < path.dueAt) continue;
-      if (path.isGivenUp) this.#stopAsking(entry);
-      else this.#ask(entry, path, now);
-    }
+    this.#paths.expire(now);
   }
 
   poll(): AcceptorOutput | undefined {
-    const output = this.#outputs[this.#polled];
-    if (output) {
-      this.#polled++;
-      return output;
-    }
-    this.#outputs.length = 0;
-    this.#polled = 0;
-    return undefined;
+    return this.#outputs.poll();
   }
 
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#greeter[Symbol.dispose]();
-    this.#outputs.length = 0;
-    this.#polled = 0;
-    for (const each of [this.#entries, this.#byAddress, this.#rivals, this.#byId, this.#handshakes]) each.clear();
-    this.#perHost.clear();
-    this.#asked.clear();
-    this.#refused.clear();
+    for (const each of [this.#outputs, this.#peers, this.#paths, this.#refused]) each.clear();
   }
 
   #enter(): void {
     if (this.#disposed) throw new SeccfError("state", "the acceptor was disposed");
-    if (this.#polled < this.#outputs.length) return;
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    this.#outputs.settle();
   }
 
   /** Version 1.3, under keys. */
@@ -203,42 +167,39 @@ class DatagramAcceptor implements Acceptor {
   }
 
   #giveById(connectionId: Uint8Array, datagram: Uint8Array, now: number): void {
-    const entry = this.#byId.get(keyOf(connectionId));
-    if (entry) this.#give(entry, datagram, now);
+    const peer = this.#peers.withId(connectionId);
+    if (peer) this.#give(peer, datagram, now);
   }
 
   #giveByAddress(isClear: boolean, datagram: Uint8Array, now: number): void {
-    const entry = this.#byAddress.get(this.#from);
-    const rival = this.#rivals.get(this.#from);
+    const peer = this.#peers.at(this.#from);
+    const rival = this.#peers.rivalAt(this.#from);
     if (!rival) {
-      if (entry) this.#give(entry, datagram, now);
+      if (peer) this.#give(peer, datagram, now);
       return;
     }
     const newest = rival.engine.newest;
     this.#give(rival, datagram, now);
     // Which of the two a protected record is for, only the keys tell.
     const isRivals = isClear || rival.engine.newest > newest;
-    if (!isRivals && entry && this.#entries.has(entry.engine)) this.#give(entry, datagram, now);
+    if (!isRivals && peer && this.#isHere(peer)) this.#give(peer, datagram, now);
   }
 
-  #give(entry: Entry, datagram: Uint8Array, now: number): void {
-    const newest = entry.engine.newest;
-    entry.engine.receive(datagram, now);
-    this.#outputs.push({ kind: "ready", engine: entry.engine });
-    const isElsewhere = entry.from !== this.#from && entry.session !== undefined && this.#entries.has(entry.engine);
+  #give(peer: Peer, datagram: Uint8Array, now: number): void {
+    const newest = peer.engine.newest;
+    peer.engine.receive(datagram, now);
+    this.#outputs.push({ kind: "ready", engine: peer.engine });
+    const isElsewhere = peer.from !== this.#from && peer.session !== undefined && this.#isHere(peer);
     // RFC 9146 6: authenticated, and newer than all before it; a copy of an old record says nothing of its sender.
-    if (isElsewhere && entry.engine.newest > newest) this.#cameFromElsewhere(entry, datagram.length, now);
+    if (isElsewhere && peer.engine.newest > newest) this.#paths.begin(peer, this.#from, datagram.length, now);
   }
 
-  #cameFromElsewhere(entry: Entry, length: number, now: number): void {
-    if (entry.path?.to !== this.#from) entry.path = new PathCheck(this.#from, this.#policy.random);
-    entry.path.received(length);
-    this.#asked.add(entry);
-    this.#ask(entry, entry.path, now);
+  #isHere(peer: Peer): boolean {
+    return this.#peers.of(peer.engine) !== undefined;
   }
 
   /** A session that was saved, not yet to be found by anybody. */
-  #revived(saved: SavedSession, at: string, now: number): Entry {
+  #revived(saved: SavedSession, at: string, now: number): Peer {
     const { session, connectionIds } = saved;
     const id = connectionIds?.server ?? NOTHING;
     const engine = new DatagramEngine({
@@ -247,91 +208,68 @@ class DatagramAcceptor implements Acceptor {
       datagrams: toDatagramPolicy({ ...this.#options, durable: true }),
       start: () => NO_HANDSHAKE,
     });
-    const entry: Entry = {
-      ...{ engine, session, hello: "", path: undefined },
+    return {
+      ...{ engine, session, hello: "" },
       host: this.#policy.hostOf(at),
       idKey: id.length > 0 ? keyOf(id) : undefined,
-      from: this.#byAddress.has(at) ? undefined : at,
+      from: this.#peers.at(at) ? undefined : at,
     };
-    return entry;
   }
 
   /** One for all: each engine says who it is. One that is not to be found by anybody yet, or no more, is nobody. */
   #watch(): Watcher {
-    const heard = <T>(act: (entry: Entry, said: T) => void) => (engine: Engine, said: T): void => {
-      const entry = this.#entries.get(engine);
-      if (entry) act(entry, said);
+    const heard = <T>(act: (peer: Peer, said: T) => void) => (engine: Engine, said: T): void => {
+      const peer = this.#peers.of(engine);
+      if (peer) act(peer, said);
     };
     return {
-      established: heard<Session>((entry, session) => this.#established(entry, session)),
-      ended: heard<void>((entry) => {
-        if (!entry.session) this.#refuse(entry);
-        this.#forget(entry);
+      established: heard<Session>((peer, session) => this.#displace(this.#peers.establish(peer, session), peer)),
+      ended: heard<void>((peer) => {
+        if (!peer.session && peer.from !== undefined) this.#refused.add(peer.from, peer.hello);
+        this.#forget(peer);
       }),
-      pathAnswered: heard<Uint8Array>((entry, cookie) => this.#pathAnswered(entry, cookie)),
-      granted: heard<number>((entry, now) => this.#granted(entry, now)),
+      pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
+      granted: heard<number>((peer, now) => this.#paths.resume(peer, now)),
     };
   }
 
-  /** What could not be asked before there were numbers to ask with. */
-  #granted(entry: Entry, now: number): void {
-    if (entry.path && this.#asked.has(entry)) this.#ask(entry, entry.path, now);
+  #pathAnswered(peer: Peer, cookie: Uint8Array): void {
+    const to = this.#from;
+    if (!this.#paths.settle(peer, to, cookie)) return;
+    this.#displace(this.#peers.move(peer, to), peer);
+    this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
 
-  #ask(entry: Entry, path: PathCheck, now: number): void {
-    if (entry.engine.awaitsNumbers) return;
-    const bytes = entry.engine.checkPath(path.cookie);
-    if (!bytes) this.#stopAsking(entry);
-    else if (path.mayAsk(bytes.length, now)) this.#outputs.push({ kind: "transmit", bytes, to: path.to });
-  }
-
-  #stopAsking(entry: Entry): void {
-    entry.path = undefined;
-    this.#asked.delete(entry);
-  }
-
-  #pathAnswered(entry: Entry, cookie: Uint8Array): void {
-    const { path } = entry;
-    if (!path || path.to !== this.#from || !equal(path.cookie, cookie)) return;
-    this.#stopAsking(entry);
-    this.#leaveAddress(entry);
-    this.#takeAddress(entry, path.to);
-    this.#outputs.push({ kind: "moved", engine: entry.engine, to: path.to });
-  }
-
-  /** `entry`, which has proved itself, is at `from` now; whoever was there is not. */
-  #takeAddress(entry: Entry, from: string): void {
-    const before = this.#byAddress.get(from);
-    entry.from = from;
-    this.#byAddress.set(from, entry);
-    if (!before || before === entry) return;
-    before.from = undefined;
+  /** Where `before` was, `peer` is now, which has proved itself. */
+  #displace(before: Peer | undefined, peer: Peer): void {
+    if (!before) return;
     // Another subscriber that has a Connection ID may only have moved on; all else can never be heard again.
     const hasId = (before.session?.connectionIds?.server.length ?? 0) > 0;
-    const isSame = before.session && entry.session && equal(before.session.identity, entry.session.identity);
+    const isSame = before.session && peer.session && equal(before.session.identity, peer.session.identity);
     if (!hasId || isSame) this.#abort(before, new SeccfError("closed", "the peer began anew"));
   }
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {
+    const from = this.#from;
     const { hello } = found;
-    const rival = this.#rivals.get(this.#from);
-    const known = rival ?? this.#byAddress.get(this.#from);
-    if (known && known.hello === keyOf(hello.random)) {
+    const random = keyOf(hello.random);
+    const known = this.#peers.rivalAt(from) ?? this.#peers.at(from);
+    if (known?.hello === random) {
       // The hello that its engine was made for, once more, or the one before the cookie on a long way.
       const isSecond = (hello.cookie?.length ?? 0) > 0 || hello.retryCookie !== undefined;
       if (!known.session && isSecond) this.#give(known, datagram, now);
       return;
     }
-    if (this.#refused.size > 0 && this.#refused.get(this.#from) === keyOf(hello.random)) return;
-    const greeting = this.#greeter.greet(found, datagram.length, this.#from, now);
-    if (greeting.kind === "reply") this.#outputs.push({ kind: "transmit", bytes: greeting.bytes, to: this.#from });
+    if (this.#refused.has(from, random)) return;
+    const greeting = this.#greeter.greet(found, datagram.length, from, now);
+    if (greeting.kind === "reply") this.#outputs.push({ kind: "transmit", bytes: greeting.bytes, to: from });
     else if (greeting.kind === "welcome") this.#admit(found, greeting.retried, datagram, now);
   }
 
   #admit({ record, fragment, hello }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
     const from = this.#from;
-    const known = this.#byAddress.get(from);
-    const unproven = this.#rivals.get(from) ?? (known?.session ? undefined : known);
+    const known = this.#peers.at(from);
+    const unproven = this.#peers.rivalAt(from) ?? (known?.session ? undefined : known);
     if (unproven) this.#abort(unproven, new SeccfError("closed", "the peer began anew"));
     const host = this.#policy.hostOf(from);
     if (!this.#makeRoom(host)) return;
@@ -346,21 +284,9 @@ class DatagramAcceptor implements Acceptor {
       watcher: this.#watcher,
     });
     const idKey = connectionId.length > 0 ? keyOf(connectionId) : undefined;
-    const entry: Entry = {
-      ...{ engine, host, hello: keyOf(hello.random), idKey, from },
-      ...{ session: undefined, path: undefined },
-    };
-    this.#remember(entry, from);
+    this.#peers.add({ engine, host, hello: keyOf(hello.random), idKey, from, session: undefined }, from);
     engine.receive(datagram, now);
     this.#outputs.push({ kind: "accepted", engine, from });
-  }
-
-  #remember(entry: Entry, from: string): void {
-    this.#entries.set(entry.engine, entry);
-    this.#handshakes.add(entry);
-    this.#perHost.set(entry.host, (this.#perHost.get(entry.host) ?? 0) + 1);
-    if (entry.idKey !== undefined) this.#byId.set(entry.idKey, entry);
-    (this.#byAddress.has(from) ? this.#rivals : this.#byAddress).set(from, entry);
   }
 
   #newId(): Uint8Array {
@@ -368,59 +294,8 @@ class DatagramAcceptor implements Acceptor {
     const id = new Uint8Array(connectionIdLength);
     if (connectionIdLength === 0) return id;
     id.set(nodeId);
-    do random(id.subarray(nodeId.length)); while (this.#byId.has(keyOf(id)));
+    do random(id.subarray(nodeId.length)); while (this.#peers.withId(id));
     return id;
-  }
-
-  #established(entry: Entry, session: Session): void {
-    entry.session = session;
-    this.#handshakeIsOver(entry);
-    const { from } = entry;
-    if (from === undefined || this.#rivals.get(from) !== entry) return;
-    this.#rivals.delete(from);
-    this.#takeAddress(entry, from);
-  }
-
-  #handshakeIsOver(entry: Entry): void {
-    if (!this.#handshakes.delete(entry)) return;
-    const left = (this.#perHost.get(entry.host) ?? 1) - 1;
-    if (left > 0) this.#perHost.set(entry.host, left);
-    else this.#perHost.delete(entry.host);
-  }
-
-  #forget(entry: Entry): void {
-    if (!this.#entries.delete(entry.engine)) return;
-    this.#handshakeIsOver(entry);
-    this.#stopAsking(entry);
-    if (entry.idKey !== undefined) this.#byId.delete(entry.idKey);
-    this.#leaveAddress(entry);
-  }
-
-  /** Whoever repeats a hello that was answered with an alert gets no other answer, and no second look at its key. */
-  #refuse({ from, hello }: Entry): void {
-    if (from === undefined) return;
-    this.#refused.delete(from);
-    this.#refused.set(from, hello);
-    if (this.#refused.size <= this.#policy.maxHandshakes) return;
-    for (const oldest of this.#refused.keys()) {
-      this.#refused.delete(oldest);
-      return;
-    }
-  }
-
-  #leaveAddress(entry: Entry): void {
-    const { from } = entry;
-    if (from === undefined) return;
-    entry.from = undefined;
-    const rival = this.#rivals.get(from);
-    if (rival === entry) {
-      this.#rivals.delete(from);
-    } else if (this.#byAddress.get(from) === entry) {
-      this.#byAddress.delete(from);
-      // The first one is gone: the second has the address for its own.
-      this.#rivals.delete(from);
-      if (rival) this.#byAddress.set(from, rival);
-    }
   }
 
   /**
@@ -429,31 +304,31 @@ class DatagramAcceptor implements Acceptor {
    */
   #makeRoom(host: string): boolean {
     const { maxHandshakes, maxHandshakesPerHost, maxEngines } = this.#policy;
-    if ((this.#perHost.get(host) ?? 0) >= maxHandshakesPerHost && !this.#evict(host)) return false;
-    const isFull = this.#handshakes.size >= maxHandshakes || this.#entries.size >= maxEngines;
+    if (this.#peers.handshakesOf(host) >= maxHandshakesPerHost && !this.#evict(host)) return false;
+    const isFull = this.#peers.handshakes.size >= maxHandshakes || this.#peers.size >= maxEngines;
     return !isFull || this.#evict();
   }
 
   #evict(host?: string): boolean {
-    for (const entry of this.#handshakes) {
-      if (!entry.engine.awaitsPeer || (host !== undefined && entry.host !== host)) continue;
-      this.#abort(entry, new SeccfError("exhausted", "gave way to a newer handshake"));
+    for (const peer of this.#peers.handshakes) {
+      if (!peer.engine.awaitsPeer || (host !== undefined && peer.host !== host)) continue;
+      this.#abort(peer, new SeccfError("exhausted", "gave way to a newer handshake"));
       return true;
     }
     return false;
   }
 
-  #abort(entry: Entry, error: SeccfError): void {
-    const { engine } = entry;
-    this.#forget(entry);
+  #abort(peer: Peer, error: SeccfError): void {
+    const { engine } = peer;
+    this.#forget(peer);
     engine.abort(error);
     this.#outputs.push({ kind: "ready", engine });
+  }
+
+  #forget(peer: Peer): void {
+    this.#peers.remove(peer);
+    this.#paths.drop(peer);
   }
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-
-/** A string of as many characters: smaller than an array where there are thousands, and a key of maps. */
-function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}

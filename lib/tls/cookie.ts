@@ -90,7 +90,8 @@ export class CookieJar implements Disposable {
     if (!this.#previous) this.#current?.[Symbol.dispose]();
     using secret = secretRandom(COOKIE_LENGTH, this.#random);
     this.#current = createHmac("sha-256", secret);
-    this.#since = now;
+    // From when it was due, not from when somebody came: else the one before it would be good for a third minute.
+    this.#since = this.#previous ? this.#since + LIFETIME : now;
     return this.#current;
   }
 }

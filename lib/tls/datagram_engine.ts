@@ -10,75 +10,25 @@
  */
 
 import { concat } from "../bytes/mod.ts";
-import { SeccfError } from "../error.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
-import { exportedBy } from "./exporter.ts";
-import {
-  type AlertName,
-  alertOf,
-  decodeAlert,
-  encodeAlert,
-  errorOf,
-  isCancellation,
-  isCloseNotify,
-  TlsFailure,
-} from "./alert.ts";
-import { ClientHandshake } from "./client.ts";
-import { DatagramHandshake, type DatagramHandshakeOptions, fragmentsIn } from "./datagram_handshake.ts";
-import { type DatagramPolicy, type DtlsOptions, toClientPolicy, toDatagramPolicy } from "./dtls_options.ts";
+import { SeccfError } from "../error.ts";
+import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
+import { DatagramHandshake, type HandshakeWatcher } from "./datagram_handshake.ts";
+import { Durability } from "./durability.ts";
+import { endingOf, endsConnection } from "./ending.ts";
 import type { Answer, Demand, Durable, Engine, Output, Resumable, Session } from "./engine.ts";
-import type { Handshake, HandshakeLink } from "./handshake.ts";
+import type { Birth, Watcher } from "./engine_birth.ts";
+import { exportedBy } from "./exporter.ts";
+import { fragmentsIn } from "./handshake/fragment.ts";
 import { HANDSHAKE } from "./handshake/message.ts";
 import { MAX_IDLE_RECORDS } from "./limits.ts";
 import type { Policy } from "./options.ts";
+import { discard, OutputQueue } from "./output_queue.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { DatagramReader, type DatagramRecord } from "./record/datagram_reader.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
-import { DurableSession } from "./durable_session.ts";
-import { type KeptKeys, keptKeys, savedProtections, type SavedSession } from "./saved_session.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
-
-/**
- * A PSK client of DTLS 1.3 and 1.2 for one association. Its first output is there at once: poll first. Version 1.3 wants
- * its key before anything is said. Each `receive` takes one datagram, each `transmit` is one, each `data` is one record.
- *
- * A wrong key looks like a line that is dead: it ends in `timeout`. Nothing is compressed, and there is no
- * second handshake. Throws RangeError for options that make no sense.
- */
-export function createDtlsEngine(options: DtlsOptions): Engine {
-  return new DatagramEngine({
-    role: "client",
-    policy: toClientPolicy(options),
-    datagrams: toDatagramPolicy(options),
-    now: options.now,
-    start: (link, policy) => new ClientHandshake(link, policy, options),
-  });
-}
-
-/** How an engine begins. */
-export interface Birth {
-  readonly role: "client" | "server";
-  readonly policy: Policy;
-  readonly datagrams: DatagramPolicy;
-  readonly now: number;
-  readonly start: (link: HandshakeLink, policy: Policy) => Handshake;
-  /** A server goes on where its client is, since nothing was kept of what came before: message_seq and record number. */
-  readonly first?: { readonly messageSeq: number; readonly recordNumber: number };
-  readonly watcher?: Watcher;
-  /** Instead of a handshake: an established session of version 1.2, whose keys are the engine's from here on. */
-  readonly saved?: SavedSession;
-}
-
-/** Who has to know what becomes of an engine: the acceptor. */
-export interface Watcher {
-  established(engine: Engine, session: Session): void;
-  /** For good, also by disposal. */
-  ended(engine: Engine): void;
-  /** The peer answered a return routability check (RFC 9853); what it brought back, 8 bytes. */
-  pathAnswered(engine: Engine, cookie: Uint8Array): void;
-  /** Record numbers came, which may have been missed before. */
-  granted(engine: Engine, now: number): void;
-}
+import { keptKeys, type SavedSession } from "./saved_session.ts";
 
 /** The engine of either role. */
 export class DatagramEngine implements Engine {
@@ -88,61 +38,48 @@ export class DatagramEngine implements Engine {
   readonly #handshake: DatagramHandshake;
   readonly #watcher: Watcher | undefined;
   readonly #exports: boolean;
-  readonly #outputs: Output[] = [];
-  #polled = 0;
+  readonly #outputs = new OutputQueue<Output>();
   #now: number;
   #state: "handshake" | "open" | "closed" | "disposed" = "handshake";
   #endsAt: number | undefined;
-  /** The last fatal alert in the clear, which anybody may have sent. */
-  #heard: SeccfError | undefined;
   #idleRecords = 0;
-  /** Until the session is established, where it is to be saved. */
-  #keys: KeptKeys | undefined;
-  #durable: DurableSession | undefined;
+  /** Where the session is to outlive its process. */
+  readonly #durability: Durability | undefined;
 
   constructor(birth: Birth) {
     const { role, datagrams, saved, first = { messageSeq: 0, recordNumber: 0 } } = birth;
-    const policy: Policy = datagrams.durable
-      ? { ...birth.policy, keepKeys: (...keys) => this.#keep(keptKeys(...keys)) }
-      : birth.policy;
     this.#role = role;
-    this.#reader = new DatagramReader(policy.connectionId ?? NOTHING);
+    this.#reader = new DatagramReader(birth.policy.connectionId ?? NOTHING);
     this.#writer = new DatagramWriter(datagrams.mtu, first.recordNumber);
+    if (datagrams.durable) this.#durability = this.#endure();
+    const policy = this.#keeping(birth.policy);
     this.#watcher = birth.watcher;
     this.#exports = policy.exporter;
     this.#now = birth.now;
     this.#endsAt = policy.deadline;
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
-      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, ...this.#ears() },
+      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey },
     };
-    this.#handshake = new DatagramHandshake(options, (link) => birth.start(link, policy));
+    this.#handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
     if (saved) this.#resume(saved, policy);
     else this.#handshake.start(birth.now);
     this.#flush();
   }
 
-  /** What an idle session keeps for good: not in the constructor, whose policy they would keep with them. */
-  #ears(): Pick<DatagramHandshakeOptions, "demand" | "established"> {
-    return {
-      demand: (demand) => this.#outputs.push({ kind: "demand", demand }),
-      established: (session, resumable) => this.#established(session, resumable),
-    };
-  }
-
   get deadline(): number | undefined {
-    const due = this.#handshake.dueAt ?? this.#durable?.numbers.dueAt;
+    const due = this.#handshake.dueAt ?? this.#durability?.session?.numbers.dueAt;
     if (this.#state === "open") return due;
     return due === undefined || this.#endsAt === undefined ? this.#endsAt : Math.min(due, this.#endsAt);
   }
 
   get durable(): Durable | undefined {
-    return this.#durable;
+    return this.#durability?.session;
   }
 
   /** Whether nothing can be sent before record numbers are granted. */
   get awaitsNumbers(): boolean {
-    return this.#durable?.left === 0;
+    return this.#durability?.session?.left === 0;
   }
 
   /** The highest number of a record that opened; -1 before the first. */
@@ -182,6 +119,7 @@ export class DatagramEngine implements Engine {
     if (this.#handshake.demand !== demand) throw new SeccfError("state", "that is not what is demanded now");
     if (this.#late()) return;
     const go = this.#handshake.prepare(answer, now);
+    this.#durability?.answered(answer.kind === "psk" ? answer.key : undefined);
     this.#reader.push(NOTHING);
     this.#try(() => {
       go();
@@ -212,13 +150,8 @@ export class DatagramEngine implements Engine {
   }
 
   poll(): Output | undefined {
-    const output = this.#outputs[this.#polled];
-    if (output) {
-      this.#polled++;
-      return output;
-    }
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    const output = this.#outputs.poll();
+    if (output) return output;
     this.#reader.trim();
     this.#writer.trim();
     return undefined;
@@ -228,8 +161,7 @@ export class DatagramEngine implements Engine {
     if (this.#state === "disposed") return;
     const ended = this.#state === "closed";
     this.#wipe();
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    discard(this.#outputs);
     this.#state = "disposed";
     if (!ended) this.#watcher?.ended(this);
   }
@@ -254,43 +186,37 @@ export class DatagramEngine implements Engine {
 
   #enter(now: number): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (this.#polled < this.#outputs.length) throw new SeccfError("state", "outputs are waiting: poll first");
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    if (!this.#outputs.settle()) throw new SeccfError("state", "outputs are waiting: poll first");
     this.#now = now;
-    this.#durable?.numbers.tell(now);
+    this.#durability?.session?.numbers.tell(now);
   }
 
-  #keep(keys: KeptKeys): void {
-    this.#keys?.[Symbol.dispose]();
-    this.#keys = keys;
+  #watch(): HandshakeWatcher {
+    return {
+      demanded: (demand) => this.#outputs.push({ kind: "demand", demand }),
+      established: (session, resumable) => this.#established(session, resumable),
+    };
+  }
+
+  /** Not in the constructor, with all of whose birth a session would be kept. */
+  #endure(): Durability {
+    return new Durability({
+      ...{ role: this.#role, reader: this.#reader, writer: this.#writer },
+      granted: (grant, now) => this.#granted(grant, now),
+    });
+  }
+
+  #keeping(policy: Policy): Policy {
+    const durability = this.#durability;
+    return durability ? { ...policy, keepKeys: (...keys) => durability.keep(keptKeys(...keys)) } : policy;
   }
 
   /** Goes on with a session instead of a handshake. */
   #resume(saved: SavedSession, { random }: Policy): void {
-    const { session, connectionIds: ids, window } = saved;
-    const [sent, received] = savedProtections(saved, random);
-    const [theirs, own] = this.#role === "client" ? [ids?.server, ids?.client] : [ids?.client, ids?.server];
-    this.#writer.protect(sent, theirs ?? NOTHING);
-    this.#reader.protect(received, own ?? NOTHING);
-    this.#handshake.resume(ids);
-    this.#keys = saved.keys;
+    this.#durability?.resume(saved, { random, now: this.#now });
+    this.#handshake.resume(saved.connectionIds);
     this.#state = "open";
     this.#endsAt = undefined;
-    this.#endure(session, saved.above, window.highest);
-    this.#reader.endure(this.#durable!.numbers, window);
-  }
-
-  #endure(session: Session, above: number, newest: number): void {
-    if (!this.#keys) return;
-    this.#durable = new DurableSession({
-      ...{ role: this.#role, session, connectionIds: this.#handshake.connectionIds, keys: this.#keys },
-      ...{ above, newest, now: this.#now },
-      window: () => this.#reader.seen,
-      granted: (grant, now) => this.#granted(grant, now),
-    });
-    this.#keys = undefined;
-    this.#reader.endure(this.#durable.numbers);
   }
 
   #granted(grant: () => readonly Uint8Array[], now: number): void {
@@ -305,12 +231,7 @@ export class DatagramEngine implements Engine {
   /** Whether the handshake's time is over, which ends the association. The peer is told nothing: it was silent too. */
   #late(): boolean {
     if (this.#endsAt === undefined || this.#now < this.#endsAt) return false;
-    const unopened = this.#reader.unopened > 0
-      ? new SeccfError("auth-failed", "records came that the key does not open")
-      : undefined;
-    const cause = this.#heard ?? this.#handshake.doubt ?? unopened;
-    const reason = this.#handshake.refusal;
-    this.#end(reason ?? new SeccfError("timeout", "the handshake took too long", { cause }));
+    this.#end(this.#handshake.lateness);
     return true;
   }
 
@@ -374,13 +295,12 @@ export class DatagramEngine implements Engine {
       return;
     }
     if (epoch === 0) {
-      if (alert.fatal) this.#heard = errorOf(alert);
+      if (alert.fatal) this.#handshake.hear(errorOf(alert));
     } else if (isCloseNotify(alert)) {
       const early = this.#state === "handshake";
       if (!early) this.#alert("close_notify");
       this.#end(early ? new SeccfError("closed", "the peer closed during the handshake") : undefined);
-    } else if (alert.fatal || (this.#handshake.isVersion13 && !isCancellation(alert))) {
-      // RFC 8446 6: in version 1.3 it is the description alone that says so.
+    } else if (endsConnection(alert, this.#handshake.isVersion13)) {
       this.#end(errorOf(alert));
     } else {
       this.#passOver();
@@ -410,8 +330,7 @@ export class DatagramEngine implements Engine {
   #established(session: Session, resumable?: Resumable): void {
     this.#state = "open";
     this.#endsAt = undefined;
-    this.#heard = undefined;
-    this.#endure(session, 0, this.#reader.newest);
+    this.#durability?.establish(session, this.#handshake.connectionIds, this.#now);
     this.#outputs.push({ kind: "established", session });
     if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
     this.#watcher?.established(this, session);
@@ -427,12 +346,7 @@ export class DatagramEngine implements Engine {
 
   /** The association ends because of `error`: the peer gets its alert, the driver the reason. */
   #fail(error: unknown): void {
-    let reason = error instanceof SeccfError
-      ? error
-      : new SeccfError("state", "the engine failed in itself", { cause: error });
-    const alert = alertOf(reason);
-    const { refusal } = this.#handshake;
-    if (refusal && reason.code === "auth-failed") reason = refusal;
+    const { alert, reason } = endingOf(error, this.#handshake.refusal);
     this.#alert(alert);
     this.#end(reason);
   }
@@ -449,17 +363,13 @@ export class DatagramEngine implements Engine {
     this.#handshake[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
-    this.#keys?.[Symbol.dispose]();
-    this.#durable?.[Symbol.dispose]();
+    this.#durability?.[Symbol.dispose]();
   }
 
   /** What was written leaves before anything that the driver may do next. */
   #flush(): void {
-    // Not before: the last flight of a handshake is written after its end.
-    if (this.#durable) this.#writer.endure(this.#durable.numbers);
-    const written = this.#writer.take().map((bytes): Output => ({ kind: "transmit", bytes }));
-    if (this.#outputs.length === 0) this.#outputs.push(...written);
-    else if (written.length > 0) this.#outputs.unshift(...written);
+    this.#durability?.settle();
+    for (const bytes of this.#writer.take().reverse()) this.#outputs.unshift({ kind: "transmit", bytes });
   }
 }
 

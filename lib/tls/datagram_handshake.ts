@@ -5,20 +5,19 @@
  * @module
  */
 
-import { Reader } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
+import type { ConnectionIds } from "./connection_ids.ts";
+import { DatagramLink } from "./datagram_link.ts";
 import type { Answer, Demand, Resumable, Session } from "./engine.ts";
-import { Epochs } from "./epochs.ts";
+import type { Epochs } from "./epochs.ts";
 import { Flight } from "./flight.ts";
 import type { Handshake, HandshakeLink, Sequel } from "./handshake.ts";
-import { type Fragment, frameWhole, readFragment } from "./handshake/fragment.ts";
+import { type Fragment, fragmentsIn } from "./handshake/fragment.ts";
 import { HANDSHAKE, unexpected } from "./handshake/message.ts";
 import { Reassembler } from "./handshake/reassembler.ts";
 import { PostHandshake } from "./post_handshake.ts";
-import type { ConnectionIds } from "./connection_ids.ts";
 import { decodeAck } from "./record/ack.ts";
-import { CONTENT, DTLS_1_3 } from "./record/content_type.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramReader, DatagramRecord } from "./record/datagram_reader.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
@@ -34,7 +33,11 @@ export interface DatagramHandshakeOptions {
   readonly messageSeq: number;
   /** Version 1.3: records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
-  readonly demand: (demand: Demand) => void;
+}
+
+/** Who has to know how far it is; forgotten once it is over. */
+export interface HandshakeWatcher {
+  readonly demanded: (demand: Demand) => void;
   readonly established: (session: Session, resumable?: Resumable) => void;
 }
 
@@ -44,53 +47,66 @@ export class DatagramHandshake implements Disposable {
   readonly #reassembler: Reassembler;
   readonly #flight: Flight;
   /** Until the session is established. */
+  #watcher: HandshakeWatcher | undefined;
+  /** Until the session is established. */
   #machine: Handshake | undefined;
+  /** What the machine speaks by; in version 1.3 for as long as there is something to say. */
+  #link: DatagramLink | undefined;
+  /** Version 1.2 has none once the session is established. */
+  #acks: Acknowledgements | undefined;
   #demand: Demand | undefined;
-  #connectionIds: ConnectionIds | undefined;
-  #sendEpoch: Epoch = 0;
-  #sendSeq: number;
-  /** What is said next belongs to a new flight. */
-  #flightIsOver = true;
-  #hasSaid = false;
   /** The peer's ChangeCipherSpec came, perhaps before its turn. */
   #changeCame = false;
   #now = 0;
+  /** The first thing in the clear that can not have been meant. */
   #doubt: SeccfError | undefined;
-  /** Version 1.3, from its first keys on. */
-  #epochs: Epochs | undefined;
-  readonly #acks: Acknowledgements;
-  #mayHurryAt = -Infinity;
-  /** The same, once the session is established. */
+  /** The last fatal alert in the clear, which anybody may have sent. */
+  #heard: SeccfError | undefined;
+  #connectionIds: ConnectionIds | undefined;
+  /** Version 1.3, once the session is established. */
   #afterwards: PostHandshake | undefined;
   /** Once the session is established. */
   #sequel: Sequel | undefined;
 
   /** `begin` makes the state machine. */
-  constructor(options: DatagramHandshakeOptions, begin: (link: HandshakeLink) => Handshake) {
+  constructor(
+    options: DatagramHandshakeOptions,
+    watcher: HandshakeWatcher,
+    begin: (link: HandshakeLink) => Handshake,
+  ) {
+    const { role, reader, writer, messageSeq } = options;
     this.#options = options;
-    this.#reassembler = new Reassembler(options.messageSeq);
+    this.#watcher = watcher;
+    this.#reassembler = new Reassembler(messageSeq);
     this.#flight = new Flight(options.retransmit);
     this.#acks = new Acknowledgements(options.retransmit / 4);
-    this.#sendSeq = options.messageSeq;
-    this.#machine = begin(this.#link());
+    this.#link = new DatagramLink({
+      ...{ role, reader, writer, messageSeq, flight: this.#flight, reassembler: this.#reassembler },
+      demand: (demand) => {
+        this.#demand = demand;
+        this.#watcher?.demanded(demand);
+      },
+      established: (...made) => this.#established(...made),
+    });
+    this.#machine = begin(this.#link);
   }
 
   /** When to call `repeat`; undefined while no answer is awaited. */
   get dueAt(): number | undefined {
-    return earlier(earlier(this.#flight.dueAt, this.#acks.dueAt), this.#afterwards?.forgetAt);
+    return earlier(earlier(this.#flight.dueAt, this.#acks?.dueAt), this.#afterwards?.forgetAt);
   }
 
   /** Whether records say their epoch, and messages go on after the handshake: version 1.3. */
   get isVersion13(): boolean {
-    return this.#epochs !== undefined;
+    return this.#link?.epochs !== undefined;
   }
 
   /** The epoch that this side's records are in. */
   get sendEpoch(): Epoch {
-    return this.#afterwards?.sendEpoch ?? this.#sendEpoch;
+    return this.#afterwards?.sendEpoch ?? this.#link?.sendEpoch ?? 1;
   }
 
-  /** What was agreed of RFC 9146, from the hellos on. */
+  /** What was agreed of RFC 9146, once the session is established. */
   get connectionIds(): ConnectionIds | undefined {
     return this.#connectionIds;
   }
@@ -110,9 +126,18 @@ export class DatagramHandshake implements Disposable {
     return this.#machine?.refusal;
   }
 
-  /** The first thing in the clear that can not have been meant: the likely reason where the time runs out. */
-  get doubt(): SeccfError | undefined {
-    return this.#doubt;
+  /** Why it ends where the time runs out; the cause is no more than likely. */
+  get lateness(): SeccfError {
+    if (this.refusal) return this.refusal;
+    const unopened = this.#options.reader.unopened > 0
+      ? new SeccfError("auth-failed", "records came that the key does not open")
+      : undefined;
+    return new SeccfError("timeout", "the handshake took too long", { cause: this.#heard ?? this.#doubt ?? unopened });
+  }
+
+  /** A fatal alert came in the clear: remembered until there is a session. */
+  hear(alert: SeccfError): void {
+    if (this.#machine) this.#heard = alert;
   }
 
   /** The first move, if this side has it. */
@@ -123,10 +148,9 @@ export class DatagramHandshake implements Disposable {
 
   /** Version 1.2: the handshake was made before, by an engine that was saved; nothing of it is left but what it agreed on. */
   resume(connectionIds: ConnectionIds | undefined): void {
-    this.#machine?.[Symbol.dispose]();
-    this.#machine = undefined;
+    this.#leave();
+    this.#endIn12();
     this.#connectionIds = connectionIds;
-    this.#sendEpoch = 1;
   }
 
   /** A record's fragments (RFC 6347 4.2.3: it may hold several). What is none spoils the rest of its record. */
@@ -136,17 +160,17 @@ export class DatagramHandshake implements Disposable {
     const { epoch, payload } = record;
     const outcomes = fragmentsIn(payload).map((fragment) => this.#fragment(fragment, epoch));
     // RFC 9147 7: never what was neither used nor is kept.
-    if (outcomes.length > 0 && !outcomes.includes("ignored")) this.#acks.add(record);
+    if (outcomes.length > 0 && !outcomes.includes("ignored")) this.#acks?.add(record);
     if (outcomes.includes("taken")) this.#advance();
     const isStale = outcomes.includes("stale");
-    if (this.#epochs) this.#acknowledge(epoch, isStale);
+    if (this.isVersion13) this.#acknowledge(epoch, isStale);
     // A flight whose answer has begun has arrived.
     else if (isStale && this.#flight.dueAt !== undefined) this.answerRepetition(this.#now);
   }
 
   /** Version 1.3: ACK (RFC 9147 7.2). In the clear anybody can say it, and it says too much. */
   acknowledged({ epoch, payload }: DatagramRecord, now: number): void {
-    if (!this.#epochs || epoch === 0) return;
+    if (!this.isVersion13 || epoch === 0) return;
     this.#now = now;
     // In any epoch: those of the two directions go on without each other.
     this.#flight.acknowledge(decodeAck(payload), this.#options.writer, now);
@@ -158,9 +182,7 @@ export class DatagramHandshake implements Disposable {
    * (RFC 9147 5.8.1, 7.1). Anybody can make it seem so; so not more often than a flight is repeated.
    */
   hurry(now: number): void {
-    if (this.#options.role === "client" || this.sendEpoch < 3 || now < this.#mayHurryAt) return;
-    this.#mayHurryAt = now + this.#options.retransmit / 4;
-    this.#now = now;
+    if (this.#options.role === "client" || this.sendEpoch < 3 || !this.#acks?.mayHurry(now)) return;
     this.#sayAck();
   }
 
@@ -197,7 +219,7 @@ export class DatagramHandshake implements Disposable {
       if (this.#afterwards) this.#afterwards.repeat(now);
       else this.#flight.repeat(this.#options.writer, now);
     }
-    if (this.#acks.dueAt !== undefined && now >= this.#acks.dueAt) this.#sayAck();
+    if (this.#acks?.dueAt !== undefined && now >= this.#acks.dueAt) this.#sayAck();
     this.#afterwards?.expire(now);
   }
 
@@ -213,18 +235,17 @@ export class DatagramHandshake implements Disposable {
 
   /** The peer says data. In version 1.2 it has our last flight, or could not have; in version 1.3 it acknowledges it. */
   settle(): void {
-    if (!this.#epochs) this.#flight.clear();
+    if (!this.isVersion13) this.#flight.clear();
   }
 
   /** Wipes the keys and forgets the flight. */
   [Symbol.dispose](): void {
-    this.#machine?.[Symbol.dispose]();
-    this.#machine = undefined;
+    this.#leave();
     this.#demand = undefined;
     this.#flight.clear();
-    this.#acks.clear();
+    this.#acks?.clear();
     this.#reassembler.clear();
-    this.#epochs?.[Symbol.dispose]();
+    this.#link?.epochs?.[Symbol.dispose]();
     this.#afterwards = undefined;
     this.#sequel?.[Symbol.dispose]();
     this.#sequel = undefined;
@@ -242,26 +263,25 @@ export class DatagramHandshake implements Disposable {
 
   /** Says at once what came where the peer can not know it by what this end says next (RFC 9147 7.1). */
   #acknowledge(epoch: Epoch, isStale: boolean): void {
+    const acks = this.#acks;
+    if (!acks) return;
     const isUnheard = this.#flight.dueAt !== undefined;
     if (!this.#machine) {
       // The server's flight again: it does not have our Finished.
       if (this.#options.role === "client" && epoch < 3) {
         if (isUnheard) this.answerRepetition(this.#now);
-        this.#acks.clear();
-      } else if (!this.#acks.isEmpty) this.#sayAck();
+        acks.clear();
+      } else if (!acks.isEmpty) this.#sayAck();
     } else if (isStale && isUnheard) this.answerRepetition(this.#now);
-    else if (this.#acks.isEmpty || this.#demand) return;
+    else if (acks.isEmpty || this.#demand) return;
     else if (isStale || this.#reassembler.isAhead) this.#sayAck();
-    else this.#acks.wait(this.#now);
+    else acks.wait(this.#now);
   }
 
   #sayAck(): void {
-    const { sendEpoch } = this;
-    const { writer } = this.#options;
-    // The epoch of the records, or a later one (RFC 9147 7): in the clear nothing is said.
-    if (sendEpoch > 0) writer.write(sendEpoch, CONTENT.ack, this.#acks.encode(writer.most(sendEpoch)));
+    this.#acks?.say(this.#options.writer, this.sendEpoch);
     // During a handshake each ACK has all of the flight.
-    if (!this.#machine) this.#acks.clear();
+    if (!this.#machine) this.#acks?.clear();
   }
 
   /** Gives the state machine what it awaits, as far as it is there. */
@@ -282,7 +302,7 @@ export class DatagramHandshake implements Disposable {
         if (this.#options.reader.epoch > 0 || !canBeForged(error)) throw error;
         this.#doubt ??= error;
         this.#reassembler.discard();
-        this.#acks.clear();
+        this.#acks?.clear();
         return;
       }
       this.#reassembler.advance();
@@ -291,118 +311,54 @@ export class DatagramHandshake implements Disposable {
 
   /** Lets the state machine act, and sends what it says as one flight. */
   #speak(act: (machine: Handshake) => void): void {
-    if (!this.#machine) return;
-    this.#flightIsOver = true;
-    this.#hasSaid = false;
+    const link = this.#link;
+    if (!this.#machine || !link) return;
+    link.begin();
     act(this.#machine);
     const isOver = this.#machine === undefined;
-    if (!this.#hasSaid) {
+    if (!link.hasSaid) {
       // RFC 9147 7.1: what is said in answer acknowledges what it answers.
-      if (this.#epochs) this.#flight.clear();
+      if (link.epochs) this.#flight.clear();
       return;
     }
-    if (!isOver || this.#options.role === "client") this.#acks.clear();
+    if (!isOver || this.#options.role === "client") this.#acks?.clear();
     // The state machine is gone when its last word was said. Nobody answers that, but in version 1.3 it is acknowledged.
-    this.#flight.send(this.#options.writer, this.#now, !isOver || this.#epochs !== undefined);
-  }
-
-  #nextSeq(): number {
-    if (this.#sendSeq > 0xffff) throw new SeccfError("exhausted", "no message numbers are left");
-    return this.#sendSeq++;
-  }
-
-  #nextFlight(): void {
-    if (this.#flightIsOver) this.#flight.begin();
-    this.#flightIsOver = false;
-    this.#hasSaid = true;
-  }
-
-  #link(): HandshakeLink {
-    const { role, reader, writer } = this.#options;
-    return {
-      send: (type, body) => {
-        this.#nextFlight();
-        const messageSeq = this.#nextSeq();
-        this.#flight.add(this.#sendEpoch, type, messageSeq, body);
-        return frameWhole(type, messageSeq, body);
-      },
-      protectSent: (protection) => {
-        this.#nextFlight();
-        this.#flight.addChangeCipherSpec();
-        writer.protect(protection, this.#idOf(role === "client" ? "server" : "client"));
-        this.#sendEpoch = 1;
-      },
-      protectReceived: (protection) => {
-        reader.protect(protection, this.#idOf(role));
-        // What came in the clear for a place behind the change of keys was never the peer's.
-        this.#reassembler.clear();
-      },
-      sendUnder: (epoch, secret) => {
-        this.#open().sendUnder(epoch, secret);
-        this.#sendEpoch = epoch;
-      },
-      receiveUnder: (epoch, secret) => {
-        this.#open().receiveUnder(epoch, secret);
-        this.#reassembler.clear();
-      },
-      // On streams alone.
-      compatibilityChange: () => {},
-      skipEarlyData: () => {},
-      agreed: ({ version, connectionIds }) => {
-        this.#connectionIds = connectionIds;
-        if (version !== DTLS_1_3) return;
-        writer.address(this.#idOf(role === "client" ? "server" : "client"));
-        reader.expectId(this.#idOf(role).length > 0);
-      },
-      limitRecords: ({ sent, received }) => {
-        writer.limit(sent);
-        reader.limit(received);
-      },
-      demand: (demand) => {
-        this.#demand = demand;
-        this.#flight.settle();
-        this.#options.demand(demand);
-      },
-      // In the clear, where it costs nothing and proves nothing.
-      passOver: () => {},
-      established: (...made) => this.#established(...made),
-    };
-  }
-
-  #open(): Epochs {
-    const { reader, writer } = this.#options;
-    this.#flight.track();
-    this.#epochs ??= new Epochs(reader, writer);
-    return this.#epochs;
+    this.#flight.send(this.#options.writer, this.#now, !isOver || link.epochs !== undefined);
   }
 
   #established(session: Session, sequel?: Sequel, resumable?: Resumable): void {
+    const watcher = this.#watcher;
     this.#sequel = sequel;
-    if (this.#epochs) this.#goOn(this.#epochs, sequel);
-    else this.#goOnIn12();
-    this.#machine?.[Symbol.dispose]();
-    this.#machine = undefined;
-    this.#doubt = undefined;
-    this.#options.established(session, resumable);
+    this.#connectionIds = this.#link?.connectionIds;
+    if (this.#link?.epochs) this.#goOn(this.#link, this.#link.epochs);
+    else this.#endIn12();
+    this.#leave();
+    this.#doubt = this.#heard = undefined;
+    watcher?.established(session, resumable);
   }
 
-  #goOnIn12(): void {
-    this.#acks.clear();
+  /** An idle session keeps nothing that it has no more use for. */
+  #endIn12(): void {
+    this.#acks = undefined;
     // Who hears the last flight has nothing to say again; who says it keeps it. Who that is, resumption turns round.
-    if (!this.#hasSaid) this.#flight.clear();
+    if (!this.#link?.hasSaid) this.#flight.clear();
+    this.#link = undefined;
   }
 
-  #goOn(epochs: Epochs, sequel: Sequel | undefined): void {
+  #goOn(link: DatagramLink, epochs: Epochs): void {
     const { role, reader, writer, recordsPerKey } = this.#options;
     this.#afterwards = new PostHandshake({
-      ...{ role, reader, writer, recordsPerKey, epochs, sequel },
+      ...{ role, reader, writer, recordsPerKey, epochs, sequel: this.#sequel },
       ...{ connectionIds: this.#connectionIds, flight: this.#flight, now: this.#now },
-      nextSeq: () => this.#nextSeq(),
+      nextSeq: () => link.nextSeq(),
     });
   }
 
-  #idOf(side: "client" | "server"): Uint8Array {
-    return this.#connectionIds?.[side] ?? NOTHING;
+  /** The state machine is done. */
+  #leave(): void {
+    this.#machine?.[Symbol.dispose]();
+    this.#machine = undefined;
+    this.#watcher = undefined;
   }
 }
 
@@ -411,21 +367,7 @@ function earlier(one: number | undefined, other: number | undefined): number | u
   return Math.min(one, other);
 }
 
-/** The fragments in a record, up to what is none. */
-export function fragmentsIn(payload: Uint8Array): Fragment[] {
-  const reader = new Reader(payload);
-  const found: Fragment[] = [];
-  try {
-    while (reader.remaining > 0) found.push(readFragment(reader));
-  } catch {
-    // RFC 6347 4.1.2.7: invalid, and silently so.
-  }
-  return found;
-}
-
 /** Whether anybody could have put this message in the peer's place, and the peer itself would not have said it. */
 function canBeForged(error: unknown): error is SeccfError {
   return error instanceof SeccfError && error.code === "malformed";
 }
-
-const NOTHING: Uint8Array = new Uint8Array(0);

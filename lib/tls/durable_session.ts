@@ -1,12 +1,13 @@
 /** One established DTLS 1.2 session that outlives its process: its numbers, and what is saved of it. @module */
 
+import { equal } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { Claim, Durable, Session } from "./engine.ts";
 import type { Handshake } from "./handshake.ts";
 import { DurableNumbers } from "./record/durable_numbers.ts";
 import type { WindowState } from "./record/replay_window.ts";
-import { encodeSavedSession, type SavedSession } from "./saved_session.ts";
+import { checkOfKey, encodeSavedSession, type SavedSession } from "./saved_session.ts";
 
 /** What a session is kept with. */
 export interface DurableSessionOptions extends Omit<SavedSession, "window"> {
@@ -42,10 +43,14 @@ export class DurableSession implements Durable, Disposable {
     return this.numbers.left;
   }
 
+  isOf(key: SecretBytes): boolean {
+    return equal(this.#options.check, checkOfKey(key));
+  }
+
   save(pending?: { readonly claim: Claim; readonly first: number }): SecretBytes {
     this.#requireLive();
-    const { role, session, connectionIds, keys, window } = this.#options;
-    const saved = { role, session, connectionIds, keys };
+    const { role, session, connectionIds, sizes, check, keys, window } = this.#options;
+    const saved = { role, session, connectionIds, sizes, check, keys };
     if (!pending) return encodeSavedSession({ ...saved, above: this.numbers.above, window: window() });
     const { claim: { count, ceiling }, first } = pending;
     const above = count > 0 ? Math.max(this.numbers.above, first + count) : this.numbers.above;

@@ -120,6 +120,11 @@ export interface Durable {
   readonly claim: Claim | undefined;
   /** What was agreed. */
   readonly session: Session;
+  /**
+   * Whether the session was agreed with `key`: who lets a peer go on in a session of an identity whose key has been replaced
+   * since lets in whoever had the old one. Also after the end.
+   */
+  isOf(key: SecretBytes): boolean;
   /** How many records can be sent without another grant; `send` throws `exhausted` where none can. */
   readonly left: number;
   /**

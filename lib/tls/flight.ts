@@ -176,9 +176,20 @@ export class Flight {
       const end = Math.min(to, offset + Math.max(room, 1));
       const fragment = encodeFragment({ type, length, messageSeq, offset, body: body.subarray(offset, end) });
       const number = writer.write(epoch, CONTENT.handshake, fragment);
-      this.#sent?.set(keyOf(epoch, number), { item, from: offset, to: end });
+      this.#track(keyOf(epoch, number), { item, from: offset, to: end });
       offset = end;
     } while (offset < to);
+  }
+
+  /** The newest alone: a peer that never acknowledges, and has it said again and again, must not fill the memory. */
+  #track(key: string, said: Piece & { readonly item: Item }): void {
+    const sent = this.#sent;
+    sent?.set(key, said);
+    if (!sent || sent.size <= MOST_TRACKED) return;
+    for (const oldest of sent.keys()) {
+      sent.delete(oldest);
+      return;
+    }
   }
 }
 
@@ -203,3 +214,5 @@ const LONGEST_INTERVAL = 60_000;
 const AGAIN_AFTER = 0.25;
 /** Bytes of a message. */
 const SHORTEST_PIECE = 32;
+/** Records. The longest flight has some fifty pieces on the shortest path. */
+const MOST_TRACKED = 256;

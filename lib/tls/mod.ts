@@ -16,7 +16,7 @@ export type {
 export type { DatagramOptions, DtlsAcceptorOptions, DtlsOptions } from "./dtls_options.ts";
 export type { ClientOptions, CommonOptions, ServerOptions, TlsOptions } from "./options.ts";
 export { createDtlsAcceptor } from "./acceptor.ts";
-export { createDtlsEngine } from "./datagram_engine.ts";
+export { createDtlsEngine } from "./dtls_client.ts";
 export { restoreDtlsEngine, type RestoreOptions } from "./restore_engine.ts";
 export { sessionName } from "./saved_session.ts";
 export { createResumption, type Resumption, type ResumptionOptions } from "./resumption.ts";

@@ -5,7 +5,7 @@ import type { Random } from "../platform.ts";
 import type { Resumable } from "./engine.ts";
 import { isHostName } from "./handshake/server_name.ts";
 import { MAX_IDENTITY, MAX_PLAINTEXT, MAX_RECORDS_PER_KEY } from "./limits.ts";
-import type { Resumption } from "./resumption.ts";
+import { type Resumption, type SessionTickets, ticketsOf } from "./resumption.ts";
 import { DTLS_1_3, TLS_1_2, TLS_1_3 } from "./record/content_type.ts";
 import type { DirectionKeys } from "./tls12/key_schedule.ts";
 
@@ -72,7 +72,8 @@ export interface ClientOptions extends CommonOptions {
   /**
    * Such an output, copied, not kept. The session goes on where its time, suite, version and server name still fit and
    * the server still knows it; else the handshake is a full one, and no word is lost over it. In version 1.3 that is
-   * settled in one hello, which shows the key too: it is demanded all the same, and nothing is saved but a name.
+   * settled in one hello, which shows the key too: it is demanded all the same, of the same identity, and nothing is
+   * saved but a name.
    */
   readonly resume?: Resumable;
 }
@@ -128,7 +129,7 @@ export interface Policy {
   /** Client on datagrams: bytes of a ClientHello without its cookie that a server without state can still take. */
   readonly longestHello?: number;
   /** Server. */
-  readonly resumption?: Resumption;
+  readonly resumption?: SessionTickets;
   /** Version 1.2: gets both sides' record keys, which it copies, where the session is to be saved. */
   readonly keepKeys?: (client: DirectionKeys, server: DirectionKeys) => void;
 }
@@ -161,7 +162,7 @@ export function toPolicy(options: TlsOptions, form: Form = STREAM): Policy {
     exporter: options.exporter ?? false,
     bornAt: now,
     resumable: options.role === "client" && (options.resumable ?? false),
-    ...(options.role === "server" && options.resumption && { resumption: options.resumption }),
+    ...(options.role === "server" && options.resumption && { resumption: ticketsOf(options.resumption) }),
   };
 }
 

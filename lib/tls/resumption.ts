@@ -13,6 +13,7 @@ import {
   hmacSecret,
   type SecretBytes,
   secretConcat,
+  secretEqual,
   secretFrom,
   secretRandom,
   secretSlice,
@@ -34,6 +35,14 @@ export interface ResumptionOptions {
   readonly maxSessions?: number;
 }
 
+/** What tells a key from another, and how long what is made of it may live. */
+export interface KeyMark extends Disposable {
+  /** 16 bytes, that say nothing to who does not have the {@link SessionTickets}. */
+  readonly check: SecretBytes;
+  /** On the driver's clock, milliseconds; `undefined`: nothing may be made of it. */
+  readonly expiresAt: number | undefined;
+}
+
 /** A session as its server finds it again. */
 export interface EarlierSession extends SessionState, Disposable {}
 
@@ -44,7 +53,7 @@ export interface SessionState {
   readonly suite: number;
   /** 48 bytes, made with the extended master secret of RFC 7627. */
   readonly master: SecretBytes;
-  /** By {@link Resumption.check}. */
+  /** Of its key's {@link KeyMark}. */
   readonly check: SecretBytes;
   readonly identity: Uint8Array;
   readonly serverName: string | undefined;
@@ -52,9 +61,21 @@ export interface SessionState {
   readonly expiresAt: number;
 }
 
+/** A server's memory of earlier sessions. Disposing wipes all keys: from then on its servers make full handshakes alone. */
+export interface Resumption extends Disposable {
+  /** Sessions kept by their id. A count. */
+  readonly kept: number;
+}
+
 /** For any number of engines and acceptors of one process. Throws RangeError for options that make no sense. */
 export function createResumption(options: ResumptionOptions): Resumption {
-  return new Resumption(options);
+  return new SessionTickets(options);
+}
+
+/** What is behind `resumption`. Throws TypeError for one that {@link createResumption} did not make. */
+export function ticketsOf(resumption: Resumption): SessionTickets {
+  if (resumption instanceof SessionTickets) return resumption;
+  throw new TypeError("a Resumption is made by createResumption");
 }
 
 interface TicketKey {
@@ -64,8 +85,8 @@ interface TicketKey {
   readonly madeAt: number;
 }
 
-/** Made by {@link createResumption}. */
-export class Resumption implements Disposable {
+/** Seals, opens and keeps tickets. */
+export class SessionTickets implements Resumption {
   readonly #random: Random;
   readonly #lifetime: number;
   readonly #maxSessions: number;
@@ -87,21 +108,17 @@ export class Resumption implements Disposable {
     this.#checkKey = secretRandom(32, random);
   }
 
-  /** Sessions kept by their id. A count. */
   get kept(): number {
     return this.#sessions.size;
   }
 
-  /** Until when a session that is agreed `now` with a key that ends at `keyEndsAt` can be gone on with. */
-  endOf(keyEndsAt: number, now: number): number {
-    return Math.min(keyEndsAt, now + this.#lifetime);
-  }
-
-  /** 16 bytes that tell a pre-shared key from another, and to nobody without this object; `undefined` once disposed. */
-  check(key: SecretBytes): SecretBytes | undefined {
+  /** Of a pre-shared key that ends at `keyEndsAt`, the caller's to dispose; the same work for any. `undefined` once disposed. */
+  mark(key: SecretBytes, keyEndsAt: number | undefined, now: number): KeyMark | undefined {
     if (this.#isOver) return undefined;
     using tag = hmacSecret("sha-256", this.#checkKey, key);
-    return secretSlice(tag, 0, CHECK_LENGTH);
+    const check = secretSlice(tag, 0, CHECK_LENGTH);
+    const expiresAt = keyEndsAt === undefined ? undefined : Math.min(keyEndsAt, now + this.#lifetime);
+    return { check, expiresAt, [Symbol.dispose]: () => check[Symbol.dispose]() };
   }
 
   /** A ticket: `session`, which stays the caller's, under the present key; `undefined` once disposed. */
@@ -150,7 +167,6 @@ export class Resumption implements Disposable {
     return this.#sessions.get(toHex(sessionId));
   }
 
-  /** Wipes all keys: no session can be gone on with. Engines that still have this object make full handshakes alone. */
   [Symbol.dispose](): void {
     this.#isOver = true;
     for (const { aead } of this.#keys) aead[Symbol.dispose]();
@@ -177,6 +193,13 @@ export class Resumption implements Disposable {
       this.#keys.pop()!.aead[Symbol.dispose]();
     }
   }
+}
+
+/** Whether `mark` is of the key that `session` was made with, and that key is not over. */
+export function isKeyOf({ check }: EarlierSession, mark: KeyMark | undefined, now: number): boolean {
+  if (!mark) return false;
+  const isSame = secretEqual(mark.check, check);
+  return isSame && mark.expiresAt !== undefined && mark.expiresAt > now;
 }
 
 /** transport (1), suite (2), end of life (8), master secret, check, identity, name. */

@@ -2,23 +2,26 @@
  * A DTLS 1.2 session as bytes: all that its two ends need to go on, and no more, since a device keeps it in its flash and a
  * server thousands of them. Whoever has the bytes is the session: what leaves memory is sealed first.
  *
- * `version (1), flags (1), suite (2), [client's and server's Connection ID, each behind its length (1)], [identity behind its length],
- * [server name behind its length], first free number of this side (6), next number of the peer (6), [window (8)], keys`
+ * `version (1), flags (1), suite (2), check of the pre-shared key (4), [longest content sent (2) and received (2)], [client's and
+ * server's Connection ID, each behind its length (1)], identity behind its length, [server name behind its length], first free
+ * number of this side (6), next number of the peer (6), [window (8)], keys`. The highest bit of the version says that the
+ * two lengths are there.
  *
  * @module
  */
 
 import { concat, equal, fromUtf8, Reader, toHex, toUtf8, Writer } from "../bytes/mod.ts";
-import { type CipherSuite, type SecretBytes, secretConcat, secretFrom, suiteById } from "../crypto/mod.ts";
+import { type CipherSuite, createHmac, type SecretBytes, secretConcat, secretFrom, suiteById } from "../crypto/mod.ts";
 import { expose } from "../crypto/secret.ts";
 import { SeccfError } from "../error.ts";
 import type { Random } from "../platform.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
 import type { Session } from "./engine.ts";
-import { MAX_IDENTITY } from "./limits.ts";
+import { MAX_IDENTITY, MAX_PLAINTEXT } from "./limits.ts";
 import { DTLS_1_2 } from "./record/content_type.ts";
 import { createProtection, type Protection } from "./record/protection.ts";
 import type { WindowState } from "./record/replay_window.ts";
+import type { RecordSizes } from "./record_sizes.ts";
 import type { DirectionKeys } from "./tls12/key_schedule.ts";
 
 /** What both sides seal with: MAC key, key and fixed IV of each, one behind the other. */
@@ -33,6 +36,10 @@ export interface SavedSession {
   readonly session: Session;
   /** Missing where none are used. */
   readonly connectionIds: ConnectionIds | undefined;
+  /** As agreed, or the most. */
+  readonly sizes: RecordSizes;
+  /** By {@link checkOfKey}; all zeros on a client that was not asked for a key, since an earlier session went on. */
+  readonly check: Uint8Array;
   /** This side's numbers from here on are free, as far as the session itself knows. */
   readonly above: number;
   /** What was read of the peer, or may have been. */
@@ -46,6 +53,18 @@ export interface SavedSession {
  */
 export function sessionName(connectionId: Uint8Array | undefined, from: string): string {
   return connectionId && connectionId.length > 0 ? `c${toHex(connectionId)}` : `a${from}`;
+}
+
+/**
+ * What tells the pre-shared key of a session from the one that has taken its place since, 4 bytes; the same work where there is
+ * none.
+ */
+export function checkOfKey(key: SecretBytes | undefined): Uint8Array {
+  using nobodys = secretFrom(new Uint8Array(16));
+  using hmac = createHmac("sha-256", key ?? nobodys);
+  const mac = new Uint8Array(32);
+  hmac.signInto(CHECKED, mac);
+  return mac.slice(0, CHECK_LENGTH);
 }
 
 /** A copy of both sides' keys, to be disposed of. */
@@ -85,8 +104,10 @@ export function savedProtections(
 }
 
 /** The bytes, which the caller disposes. */
-export function encodeSavedSession({ role, session, connectionIds, above, window, keys }: SavedSession): SecretBytes {
+export function encodeSavedSession(saved: SavedSession): SecretBytes {
+  const { role, session, connectionIds, sizes, check, above, window, keys } = saved;
   const { identity, serverName } = session;
+  const isLimited = sizes.sent < MAX_PLAINTEXT || sizes.received < MAX_PLAINTEXT;
   const isExact = window.highest >= 0 && !(window.low === ALL && window.high === ALL);
   const isGba = identity.length >= GBA.length && equal(identity.subarray(0, GBA.length), GBA);
   const flags = [
@@ -99,8 +120,9 @@ export function encodeSavedSession({ role, session, connectionIds, above, window
     isExact,
     isGba,
   ];
-  const writer = new Writer().u8(VERSION).u8(flags.reduce((sum, flag, bit) => sum | (flag ? 1 << bit : 0), 0));
-  writer.u16(session.suite);
+  const writer = new Writer().u8(isLimited ? VERSION | LIMITED : VERSION);
+  writer.u8(flags.reduce((sum, flag, bit) => sum | (flag ? 1 << bit : 0), 0)).u16(session.suite).bytes(check);
+  if (isLimited) writer.u16(sizes.sent).u16(sizes.received);
   if (connectionIds) writer.vector8(connectionIds.client).vector8(connectionIds.server);
   writer.vector8(identity.subarray(isGba ? GBA.length : 0));
   if (serverName !== undefined) writer.vector8(toUtf8(serverName));
@@ -113,13 +135,16 @@ export function encodeSavedSession({ role, session, connectionIds, above, window
 /** The session; the caller disposes its keys. Throws `malformed` for what {@link encodeSavedSession} did not write, `unsupported` for a later version. */
 export function decodeSavedSession(state: SecretBytes): SavedSession {
   const reader = new Reader(expose(state));
-  const version = reader.u8();
+  const first = reader.u8();
+  const version = first & ~LIMITED;
   if (version > VERSION) throw new SeccfError("unsupported", "a session saved by a later version");
   if (version !== VERSION) throw malformed();
   const flags = reader.u8();
   const has = (bit: number): boolean => (flags & (1 << bit)) !== 0;
   const suite = suiteById(reader.u16());
   if (!suite || suite.exchange === "tls13") throw malformed();
+  const check = new Uint8Array(reader.take(CHECK_LENGTH));
+  const sizes = (first & LIMITED) === 0 ? UNLIMITED : readSizes(reader);
   const connectionIds = has(3) ? readIds(reader, has(4)) : undefined;
   if (!connectionIds && has(4)) throw malformed();
   const identity = concat(has(7) ? GBA : NOTHING, reader.vector8());
@@ -142,7 +167,7 @@ export function decodeSavedSession(state: SecretBytes): SavedSession {
   const keys = kept(secretFrom(reader.take(length)), secretFrom(reader.take(length)));
   return {
     role: has(0) ? "server" : "client",
-    ...{ session, connectionIds, above, keys },
+    ...{ session, connectionIds, sizes, check, above, keys },
     window: { highest: next - 1, low, high },
   };
 }
@@ -173,6 +198,13 @@ function readIds(reader: Reader, returnRoutability: boolean): ConnectionIds {
   return { client, server, returnRoutability };
 }
 
+function readSizes(reader: Reader): RecordSizes {
+  const [sent, received] = [reader.u16(), reader.u16()];
+  const isWhole = sent > 0 && received > 0 && sent <= MAX_PLAINTEXT && received <= MAX_PLAINTEXT;
+  if (!isWhole || (sent === MAX_PLAINTEXT && received === MAX_PLAINTEXT)) throw malformed();
+  return { sent, received };
+}
+
 function number48(writer: Writer, value: number): void {
   writer.u16(Math.floor(value / 0x100000000)).u32(value % 0x100000000);
 }
@@ -186,6 +218,11 @@ function malformed(): SeccfError {
 }
 
 const VERSION = 1;
+/** Beside the version. */
+const LIMITED = 0x80;
+const UNLIMITED: RecordSizes = { sent: MAX_PLAINTEXT, received: MAX_PLAINTEXT };
+const CHECK_LENGTH = 4;
+const CHECKED: Uint8Array = toUtf8("seccf dtls saved session's key");
 const ALL = 0xffffffff;
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** How every identity of GBA begins (TS 24.109 F.3): a bit says so. */

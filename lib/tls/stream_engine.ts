@@ -9,18 +9,10 @@
 
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
-import {
-  type AlertName,
-  alertOf,
-  decodeAlert,
-  encodeAlert,
-  errorOf,
-  isCancellation,
-  isCloseNotify,
-  TlsFailure,
-} from "./alert.ts";
+import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
 import { ClientHandshake } from "./client.ts";
 import type { Answer, Demand, Engine, Output, Resumable, Session } from "./engine.ts";
+import { endingOf, endsConnection } from "./ending.ts";
 import { exportedBy } from "./exporter.ts";
 import type { Agreed, Handshake, HandshakeLink, Sequel } from "./handshake.ts";
 import { decodeHelloRequest } from "./handshake/hello_request.ts";
@@ -28,6 +20,7 @@ import { decodeKeyUpdate } from "./handshake/key_update.ts";
 import { frameMessage, HANDSHAKE, type HandshakeMessage, MessageJoiner, unexpected } from "./handshake/message.ts";
 import { MAX_EARLY_DATA, MAX_EARLY_MESSAGE, MAX_HELD, MAX_IDLE_RECORDS, MAX_MESSAGE } from "./limits.ts";
 import { isVersion13, type TlsOptions, toPolicy } from "./options.ts";
+import { discard, OutputQueue } from "./output_queue.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { RecordReader, type TlsRecord } from "./record/record_reader.ts";
 import { RecordWriter } from "./record/record_writer.ts";
@@ -51,8 +44,7 @@ class StreamEngine implements Engine {
   readonly #reader: RecordReader;
   readonly #writer = new RecordWriter();
   readonly #joiner = new MessageJoiner();
-  readonly #outputs: Output[] = [];
-  #polled = 0;
+  readonly #outputs = new OutputQueue<Output>();
   #state: "handshake" | "open" | "closed" | "disposed" = "handshake";
   /** Until the session is established. */
   #handshake: Handshake | undefined;
@@ -146,13 +138,8 @@ class StreamEngine implements Engine {
   }
 
   poll(): Output | undefined {
-    const output = this.#outputs[this.#polled];
-    if (output) {
-      this.#polled++;
-      return output;
-    }
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    const output = this.#outputs.poll();
+    if (output) return output;
     this.#reader.trim();
     this.#writer.trim();
     return undefined;
@@ -160,16 +147,13 @@ class StreamEngine implements Engine {
 
   [Symbol.dispose](): void {
     this.#wipe();
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    discard(this.#outputs);
     this.#state = "disposed";
   }
 
   #enter(): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (this.#polled < this.#outputs.length) throw new SeccfError("state", "outputs are waiting: poll first");
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    if (!this.#outputs.settle()) throw new SeccfError("state", "outputs are waiting: poll first");
   }
 
   /** Whether the handshake's time is over, which ends the connection. The peer is told nothing: it was silent too. */
@@ -282,7 +266,7 @@ class StreamEngine implements Engine {
       } else {
         this.#end(new SeccfError("closed", "the peer closed during the handshake"));
       }
-    } else if (alert.fatal || (this.#is13 && !isCancellation(alert))) {
+    } else if (endsConnection(alert, this.#is13)) {
       this.#end(errorOf(alert));
     } else {
       this.#passOver();
@@ -352,12 +336,7 @@ class StreamEngine implements Engine {
 
   /** The connection ends because of `error`: the peer gets its alert, the driver the reason. */
   #fail(error: unknown): void {
-    let reason = error instanceof SeccfError
-      ? error
-      : new SeccfError("state", "the engine failed in itself", { cause: error });
-    const alert = alertOf(reason);
-    const refusal = this.#handshake?.refusal;
-    if (refusal && reason.code === "auth-failed") reason = refusal;
+    const { alert, reason } = endingOf(error, this.#handshake?.refusal);
     this.#alert(alert);
     this.#end(reason);
   }

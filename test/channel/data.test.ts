@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { startLifetime } from "../../lib/association/mod.ts";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { acceptChannel } from "../../lib/channel/mod.ts";
 import type { SecureChannel } from "../../lib/association/ports.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { ByteStream } from "../../lib/link.ts";
+import { createTlsEngine } from "../../lib/tls/mod.ts";
+import { memoryNetwork } from "../../transports/memory/mod.ts";
 import { seededRandom, VirtualClock } from "../support/virtual.ts";
+import { PSK } from "../tls/pair.ts";
+import { Puppet13 } from "../tls/puppet13.ts";
 import { code, type EndsOptions, openEnds, readAll, readOne, testAssociation } from "./fixtures.ts";
 
 async function closeBoth(...channels: SecureChannel[]): Promise<void> {
@@ -313,3 +318,46 @@ function watched(stream: ByteStream, look: (bytes: Uint8Array) => void): ByteStr
     [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
   };
 }
+
+test("a peer that asks for answers and reads none is let go, before they cost more than 64 KiB", async () => {
+  const clock = new VirtualClock();
+  const network = memoryNetwork({ clock, seed: 1, capacity: 3000 });
+  await using listener = network.listen("server:443");
+  const near = await network.connect("server:443");
+  const arrived = await listener[Symbol.asyncIterator]().next();
+  assert.ok(!arrived.done);
+  let asked = 0;
+  let taken = 0;
+  const stream: ByteStream = {
+    remote: arrived.value.remote,
+    [Symbol.asyncIterator]: () => arrived.value[Symbol.asyncIterator](),
+    [Symbol.asyncDispose]: () => arrived.value[Symbol.asyncDispose](),
+    write: (bytes) => arrived.value.write(bytes).then(() => void (taken += bytes.length)),
+  };
+  const engine = createTlsEngine({ role: "server", versions: [0x0304], now: 0, random: seededRandom(3) });
+  const opening = acceptChannel({ clock, stream, keys: testAssociation(PSK), engine, carrier: "tls" });
+  const puppet = new Puppet13("client");
+  await near.write(puppet.clientHello());
+  await clock.settle();
+  const flight = await near[Symbol.asyncIterator]().next();
+  puppet.hear(flight.value!);
+  await near.write(puppet.finished());
+  await clock.settle();
+  const server = await opening;
+  taken = 0;
+  const reading = readAll(server);
+  reading.catch(() => {});
+  // RFC 8446 4.6.3: each is to be answered by one of as many bytes.
+  const asking = async () => {
+    for (; asked < 10_000; asked++) {
+      const data = asked % 8 === 0 ? puppet.record(23, new Uint8Array(1)) : new Uint8Array(0);
+      await near.write(Buffer.concat([data, puppet.keyUpdate(true)]));
+      await clock.settle();
+    }
+  };
+  await assert.rejects(asking(), SeccfError);
+  await assert.rejects(reading, code("exhausted"));
+  assert.ok(asked * 27 > 65_536 && asked * 27 < 72_000, `${asked} answers`);
+  await server[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});

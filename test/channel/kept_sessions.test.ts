@@ -3,11 +3,12 @@ import test from "node:test";
 import { startLifetime } from "../../lib/association/mod.ts";
 import { fromUtf8, toUtf8 } from "../../lib/bytes/mod.ts";
 import { type DatagramChannel, savedSessions } from "../../lib/channel/mod.ts";
+import { shelfOf } from "../../lib/channel/saved_sessions.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { next } from "./datagram_fixtures.ts";
-import { KEY, testAssociation } from "./fixtures.ts";
-import { numbersFrom, Scene } from "./kept_fixtures.ts";
+import { KEY, OTHER_KEY, testAssociation } from "./fixtures.ts";
+import { numbersFrom, Scene, WRAPPING } from "./kept_fixtures.ts";
 
 const code = (code: string) => (error: unknown) => error instanceof SeccfError && error.code === code;
 
@@ -287,6 +288,47 @@ test("a server whose key source knows the key no more lets the session in no mor
   await client.send(toUtf8("it is me"));
   await scene.clock.settle();
   assert.deepEqual(scene.codes, ["key-unavailable"]);
+});
+
+test("a server that has another key for the identity by now lets the session in no more, and it is over for good", async () => {
+  const scene = new Scene();
+  const { client } = await agreed(scene);
+  await scene.kill("server");
+  const name = scene.written.server.at(-1)!;
+  assert.ok(await scene.stores.server.get(name));
+  const mine = testAssociation(OTHER_KEY);
+  await scene.listen(mine);
+  await client.send(toUtf8("it is me"));
+  await scene.clock.settle();
+  assert.equal(mine.handedOut.length, 1);
+  assert.deepEqual(scene.codes, ["key-unavailable"]);
+  assert.deepEqual(mine.bindings, []);
+  assert.equal(await scene.stores.server.get(name), undefined);
+  await client.send(toUtf8("it is still me"));
+  await scene.clock.settle();
+  assert.equal(mine.handedOut.length, 1, "nobody is asked again");
+});
+
+test("what a later version kept is left alone for a new session, and leaves no socket behind", async () => {
+  const scene = new Scene();
+  const { client } = await agreed(scene);
+  await client.sleep();
+  const [name] = namesIn(scene) as [string];
+  const shelf = shelfOf(savedSessions({ store: scene.stores.client, wrappingKey: WRAPPING }));
+  const found = await shelf.find(name, { clock: scene.clock, random: scene.random });
+  await found!.record.write(secretFrom(Uint8Array.of(99)));
+  let [made, open] = [0, 0];
+  const connect = (host: string, port: number, { localPort }: { readonly localPort?: number } = {}) => {
+    const socket = scene.network.bind(`10.0.0.1:${localPort ?? 2000 + ++made}`);
+    const dispose = socket[Symbol.asyncDispose].bind(socket);
+    open++;
+    Object.defineProperty(socket, Symbol.asyncDispose, { value: () => (open--, dispose()) });
+    return Promise.resolve({ socket, remote: `${host}:${port}` });
+  };
+  const channel = await scene.device({ over: { connect, bind: () => Promise.reject(new TypeError("no server")) } })();
+  assert.equal(open, 1);
+  await channel[Symbol.asyncDispose]();
+  assert.equal(open, 0);
 });
 
 test("strangers who guess Connection IDs cost a bounded number of looks into the store, and nothing is kept of them", async () => {

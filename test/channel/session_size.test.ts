@@ -11,13 +11,14 @@ import { Scene } from "./kept_fixtures.ts";
 const GBA = toUtf8("3GPP-bootstrapping;QUJDREVGR0hJSktMTU5PUA==@bsf.operator.com");
 
 /** A device with that identity that asks for `meter.example.net`, at `host`; the bytes on record of it at either end, asleep and awake. */
-async function sizes(suite: string, host: string): Promise<readonly number[]> {
+async function sizes(suite: string, host: string, recordSizeLimit?: number): Promise<readonly number[]> {
   const scene = new Scene();
   const find: TestAssociation["find"] = () =>
     Promise.resolve({ identity: GBA, key: secretFrom(KEY), association: mine } satisfies FoundKey);
   const mine: TestAssociation = { ...testAssociation(), find };
+  const options = { suites: [suite], ...(recordSizeLimit && { recordSizeLimit }) };
   const listener = await scene.listen(mine, { suites: [suite] }, { find });
-  const [client, server] = await Promise.all([scene.device({ suites: [suite] }, host)(mine), next(listener)]);
+  const [client, server] = await Promise.all([scene.device(options, host)(mine), next(listener)]);
   await client.send(toUtf8("23.5"));
   for await (const { payload } of server) {
     assert.equal(fromUtf8(payload), "23.5");
@@ -34,8 +35,8 @@ async function sizes(suite: string, host: string): Promise<readonly number[]> {
   return [...awake, await measure("client"), await measure("server")];
 }
 
-/** Salt and tag of the sealing; version, time left, end, place; version, flags, suite; Connection IDs of 0 and 8 bytes. */
-const FRAME = 16 + 16 + (1 + 4 + 5 + 1) + (1 + 1 + 2) + (1 + 1 + 8);
+/** Salt and tag of the sealing; version, time left, end, place; version, flags, suite, check of the key; Connection IDs of 0 and 8 bytes. */
+const FRAME = 12 + 16 + (1 + 4 + 5 + 1) + (1 + 1 + 2 + 4) + (1 + 1 + 8);
 /** What of the identity is not the same for all of GBA, the server's name, and the next numbers of both sides. */
 const WHO = (1 + 60 - 19) + (1 + 17) + 6 + 6;
 /** Of 64 numbers, kept of a session that sleeps. */
@@ -47,12 +48,26 @@ function expected(keys: number, place: number): readonly number[] {
   return [device, device + place, device + WINDOW, device + place + WINDOW];
 }
 
+/** Address and port: behind the mark that says which kind of address it is. */
+const HOSTS = [["192.0.2.17", 4 + 2], ["[2001:db8:1234:5678:9abc:def0:1234:5678]", 16 + 2]] as const;
+
 test("a session with an identity of GBA, a server name, Connection ID, address and replay window is under 200 bytes, sealed", async () => {
   const keys = 2 * (16 + 4);
   for (const suite of ["TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", "TLS_PSK_WITH_AES_128_CCM_8"]) {
-    for (const [host, place] of [["192.0.2.17", 6], ["[2001:db8::17]", "[2001:db8::17]:1001".length]] as const) {
+    for (const [host, place] of HOSTS) {
       const found = await sizes(suite, host);
       assert.deepEqual(found, expected(keys, place), `${suite} ${host}`);
+      assert.ok(found.every((size) => size < 200), `${found}`);
+    }
+  }
+});
+
+test("agreed record sizes are four bytes more, and it is still under 200", async () => {
+  const keys = 2 * (16 + 4);
+  for (const suite of ["TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", "TLS_PSK_WITH_AES_128_CCM_8"]) {
+    for (const [host, place] of HOSTS) {
+      const found = await sizes(suite, host, 512);
+      assert.deepEqual(found, expected(keys + 4, place), `${suite} ${host}`);
       assert.ok(found.every((size) => size < 200), `${found}`);
     }
   }

@@ -83,3 +83,26 @@ test("file store: a file that was cut or altered is an error, not another value;
   writeFileSync(path, good);
   assert.equal(await store.reserve("n", 5), 5);
 });
+
+test("file store: one record that is damaged keeps no other from being read, also after a restart", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "seccf-store-"));
+  const clock = new VirtualClock();
+  {
+    await using store = await fileStore(folder, { clock });
+    await store.put("good", Uint8Array.of(1), put);
+    await store.put("bad", Uint8Array.of(2), put);
+  }
+  const records = readdirSync(folder).filter((each) => /^r[0-9a-f]{32}$/.test(each)).map((each) => join(folder, each));
+  for (const path of records) {
+    const bytes = readFileSync(path);
+    if (!bytes.includes("bad")) continue;
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(path, bytes);
+  }
+  {
+    await using store = await fileStore(folder, { clock });
+    assert.deepEqual((await store.get("good"))?.value, Uint8Array.of(1));
+    await assert.rejects(store.get("bad"), { code: "state" });
+  }
+  rmSync(folder, { recursive: true });
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, fromHex, Reader, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
+import { CookieJar } from "../../lib/tls/cookie.ts";
 import { decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { encodeFragment, readFragment } from "../../lib/tls/handshake/fragment.ts";
 import { decodeServerHello, isRetryRequest } from "../../lib/tls/handshake/server_hello.ts";
@@ -86,6 +87,24 @@ test("a cookie is good from its address, for its hello, for one to two minutes, 
     hellos(late, "c:9", 5);
   }
   assert.match(toHex(late.receive(old, "c:1")[0]!.bytes), ILLEGAL_PARAMETER);
+});
+
+test("a cookie of either version dies in its second minute, also where nobody else comes meanwhile", () => {
+  for (const form of ["make", "remember"] as const) {
+    for (const asked of [[], [60_000], [119_999], [60_001, 119_999]]) {
+      using jar = new CookieJar(seededRandom(1));
+      const hello = { version: 0xfefd, random: new Uint8Array(32), sessionId: new Uint8Array(0), suites: [0x1301] };
+      const what = { suite: 0x1301, group: undefined, firstHello: new Uint8Array(32) };
+      const cookie = form === "make"
+        ? jar.make(hello as never, "c:1", 0)
+        : jar.remember(hello as never, what, "c:1", 0);
+      const again = { ...hello, ...(form === "make" ? { cookie } : { retryCookie: cookie }) } as never;
+      const isGood = (now: number): boolean =>
+        form === "make" ? jar.check(again, "c:1", now) : jar.recall(again, "c:1", now) !== undefined;
+      for (const now of asked) assert.equal(isGood(now), true, `${now}`);
+      for (const now of [120_000, 150_000, 179_000]) assert.equal(isGood(now), false, `${asked} ${now}`);
+    }
+  }
 });
 
 test("cookies of the two versions are worth nothing as each other", () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
+import { Flight } from "../../lib/tls/flight.ts";
 import { encodeNewConnectionId } from "../../lib/tls/handshake/connection_id_update.ts";
 import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
+import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
 import { type Heard, Puppet13, type Scene, session, words } from "./datagram13_puppet.ts";
 import { type Peer, run } from "./datagrams.ts";
 
@@ -228,4 +230,17 @@ test("[SEC_CF-INTE-001] an engine of CCM_8 asks for new keys after 64 forged rec
   const more = forge(left.send(toUtf8("never comes")));
   for (let i = 0; i < 128; i++) front.receive(more, "c:1");
   assert.equal(front.last.code, "exhausted");
+});
+
+test("what a peer never acknowledges is said again and again, and remembered for the last 256 records alone", () => {
+  const writer = new DatagramWriter(1200);
+  const flight = new Flight(1000);
+  flight.track();
+  flight.add(0, HANDSHAKE.keyUpdate, 1, NOT_REQUESTED);
+  flight.send(writer, 0, true);
+  for (let i = 1; i <= 256; i++) flight.repeat(writer, i);
+  flight.acknowledge([{ epoch: 0, number: 0 }], writer, 300);
+  assert.equal(flight.isKept, true, "too long ago");
+  flight.acknowledge([{ epoch: 0, number: 2 }], writer, 300);
+  assert.equal(flight.isKept, false);
 });

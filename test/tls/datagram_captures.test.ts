@@ -23,7 +23,7 @@ import {
   verifyData,
 } from "../../lib/tls/tls12/key_schedule.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
-import { DatagramHeader } from "../../lib/tls/record/datagram_header.ts";
+import { headerOf } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
 import { ServerHandshake } from "../../lib/tls/server.ts";
@@ -224,7 +224,7 @@ function sealedAgain(
   id: Uint8Array,
   record: NonNullable<ReturnType<typeof recordAt>>,
 ): void {
-  const header = new DatagramHeader(id).of(record.type, record.number);
+  const header = headerOf(id, record.type, record.number);
   const plaintext = new Uint8Array(record.body.length);
   const length = protection.openInto(header, record.body, plaintext);
   assert.ok(length >= 0);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
 import { trafficKeys } from "../../lib/tls/tls12/key_schedule.ts";
-import { DatagramHeader } from "../../lib/tls/record/datagram_header.ts";
+import { headerOf } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
@@ -74,9 +74,9 @@ test("after 64 lost records and more the next is still taken, as node-dtls-clien
 });
 
 test("what is authenticated with a record stands as RFC 6347 4.1.2.1 and RFC 9146 5.3 have it, its length apart", () => {
-  assert.equal(toHex(new DatagramHeader(NO_ID).of(23, 0x010203040506)), "000101020304050617fefd");
+  assert.equal(toHex(headerOf(NO_ID, 23, 0x010203040506)), "000101020304050617fefd");
   assert.equal(
-    toHex(new DatagramHeader(fromHex("beef")).of(23, 7)),
+    toHex(headerOf(fromHex("beef"), 23, 7)),
     "ffffffffffffffff" + "19" + "02" + "19" + "fefd" + "0001000000000007" + "beef",
   );
 });
@@ -188,7 +188,7 @@ test("with a Connection ID the type and any padding are inside; nothing but zero
   const id = fromHex("beef");
   const seal = (number: number, inner: Uint8Array): Uint8Array => {
     const protection = protectionOf(GCM);
-    const header = new DatagramHeader(id).of(25, number);
+    const header = headerOf(id, 25, number);
     const sealed = new Uint8Array(inner.length + protection.overhead);
     protection.sealInto(header, inner, sealed);
     const length = Uint8Array.of(sealed.length >> 8, sealed.length);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { fromHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { createResumption, type DtlsAcceptorOptions, type DtlsOptions, type Resumable } from "../../lib/tls/mod.ts";
+import { ticketsOf } from "../../lib/tls/resumption.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { client, Front, type Peer, run, shapeOf } from "./datagrams.ts";
 import { simulate } from "./network.ts";
@@ -15,7 +16,7 @@ const V12 = [0xfefd];
 const lasting: Answerer = () => ({ kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: END });
 
 let seed = 5000;
-const store = (maxSessions = 1000) => createResumption({ random: seededRandom(seed++), maxSessions });
+const store = (maxSessions = 1000) => ticketsOf(createResumption({ random: seededRandom(seed++), maxSessions }));
 
 function near(options: Partial<DtlsOptions> = {}): Peer {
   return client({ versions: V12, resumable: true, random: seededRandom(seed++), ...options }, lasting);

@@ -8,6 +8,7 @@ import { decodeClientKeyExchange, encodeClientKeyExchange } from "../../lib/tls/
 import { decodeServerKeyExchange, encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
 import { decodeSessionTicket, encodeSessionTicket } from "../../lib/tls/handshake/session_ticket.ts";
 import { createResumption } from "../../lib/tls/mod.ts";
+import { ticketsOf } from "../../lib/tls/resumption.ts";
 import { seededRandom } from "../support/virtual.ts";
 
 const SEED = { seed: 3, numRuns: 300 };
@@ -46,14 +47,14 @@ test("key exchanges with points and tickets are read as they were written, and r
 });
 
 test("a session comes out of its ticket as it went in, and out of anything else nothing", () => {
-  using resumption = createResumption({ random: seededRandom(9) });
+  using resumption = ticketsOf(createResumption({ random: seededRandom(9) }));
   const host = fc.option(fc.domain(), { nil: undefined });
   const transport = fc.constantFrom("stream", "datagram");
   fc.assert(
     fc.property(name, host, transport, fc.nat(0xffff), fc.nat(1e6), (identity, serverName, transport, suite, end) => {
       using master = secretFrom(new Uint8Array(48).fill(end));
-      using check = resumption.check(master)!;
-      const state = { transport, suite, master, check, identity, serverName, expiresAt: end + 1 } as const;
+      using mark = resumption.mark(master, undefined, 0)!;
+      const state = { transport, suite, master, check: mark.check, identity, serverName, expiresAt: end + 1 } as const;
       const ticket = resumption.seal(state, 0)!;
       using session = resumption.open(ticket, transport, end)!;
       const { transport: t, suite: s, identity: i, serverName: n, expiresAt: e } = session;

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
+import { expose } from "../../lib/crypto/secret.ts";
 import { SeccfError } from "../../lib/error.ts";
+import { DurableNumbers } from "../../lib/tls/record/durable_numbers.ts";
+import { decodeSavedSession, encodeSavedSession } from "../../lib/tls/saved_session.ts";
+import { seededRandom } from "../support/virtual.ts";
 import { copy, established, keep, numbersOf, restoredClient, revivedServer } from "./durable_world.ts";
-import { client, Front, run } from "./datagrams.ts";
+import { client, Front, type Peer, PSK, run } from "./datagrams.ts";
 
 const code = (code: string) => (error: unknown) => error instanceof SeccfError && error.code === code;
 
@@ -68,6 +73,23 @@ test("a server brings no session back for a stranger, nor for a copy of what it 
     assert.equal(front.acceptor.revive!({ state, from: "c:1" }, forged, "c:1", 0), false, `byte ${at} of ${name}`);
     assert.deepEqual(front.acceptor.counts, { engines: 0, entries: 0, handshakes: 0 });
   }
+});
+
+test("who has proved nothing takes no place from a handshake; who has proved itself does", () => {
+  const { client: left, shelves } = established();
+  const state = shelves.server.states.at(-1)!;
+  const datagram = left.send(toUtf8("awake"));
+  const forged = new Uint8Array(datagram);
+  forged[forged.length - 1]! ^= 1;
+  const front = new Front({ durable: true, maxEngines: 1, random: seededRandom(5) });
+  const other = client();
+  const [verify] = front.receive(other.sent()[0]!, "d:1");
+  front.receive(other.receive(verify!.bytes)[0]!, "d:1");
+  assert.equal(front.acceptor.counts.handshakes, 1);
+  assert.equal(front.acceptor.revive!({ state: copy(state), from: "c:1" }, forged, "c:1", 0), false);
+  assert.equal(front.acceptor.counts.handshakes, 1);
+  assert.equal(front.acceptor.revive!({ state: copy(state), from: "c:1" }, datagram, "c:1", 0), true);
+  assert.deepEqual([front.acceptor.counts.engines, front.acceptor.counts.handshakes], [1, 0]);
 });
 
 test("twins of one save, and a late restore of an old one, use no number twice", () => {
@@ -222,4 +244,108 @@ test("engines that were not asked for it have nothing to save", () => {
   assert.equal(left.engine.durable, undefined);
   assert.equal(front.last.engine.durable, undefined);
   assert.equal(client({ durable: true }).engine.durable, undefined, "not before it is established");
+});
+
+test("a peer that says the last number there is brings this end to nothing: the number is never delivered", () => {
+  const numbers = new DurableNumbers(0, -1, 0);
+  numbers.grant(numbers.claim!.above);
+  const whole = Uint8Array.of(1);
+  for (const number of [2 ** 48 - 1, 2 ** 48 - 2]) assert.equal(numbers.admits(number, whole), false);
+  const claim = numbers.claim!;
+  assert.equal(claim.ceiling, 2 ** 48 - 1);
+  const { server } = established();
+  const saved = decodeSavedSession(server.engine.durable!.save());
+  const window = { highest: claim.ceiling - 1, low: 0xffffffff, high: 0xffffffff };
+  assert.deepEqual(decodeSavedSession(encodeSavedSession({ ...saved, window })).window, window);
+  assert.equal(numbers.grant(claim.above).length, 1);
+  assert.equal(numbers.admits(2 ** 48 - 2, whole), true);
+  assert.equal(numbers.admits(2 ** 48 - 1, whole), false);
+  assert.equal(numbers.claim, undefined, "nothing is asked of the store again and again");
+});
+
+test("a saved session knows its key from another, before its save and after", () => {
+  const { client, server, shelves } = established();
+  const back = restoredClient(copy(shelves.client.states.at(-1)!));
+  for (const { engine } of [client, server, back]) {
+    using same = secretFrom(PSK);
+    using longer = secretFrom(Uint8Array.of(...PSK, 1));
+    using other = secretFrom(Uint8Array.from(PSK, (byte, i) => i === 0 ? byte ^ 1 : byte));
+    assert.deepEqual([same, longer, other].map((key) => engine.durable!.isOf(key)), [true, false, false]);
+  }
+});
+
+/** Bytes of the longest piece that `peer` takes. */
+function longest(peer: Peer): number {
+  for (let length = 1300;; length--) {
+    try {
+      peer.engine.send(new Uint8Array(length), 0);
+      peer.sent();
+      return length;
+    } catch (error) {
+      assert.ok(code("too-large")(error));
+    }
+  }
+}
+
+test("a session that comes back keeps to the record sizes that were agreed (RFC 8449 4)", () => {
+  const plain = expose(established().client.engine.durable!.save()).length;
+  for (const recordSizeLimit of [64, 100, 512, 16_384]) {
+    const { client, server, shelves } = established({ recordSizeLimit });
+    const before = [longest(client), longest(server)];
+    // Where Connection IDs are agreed, one byte is left for the type inside (RFC 9146 4).
+    if (recordSizeLimit <= 512) assert.equal(before[1], recordSizeLimit - 1);
+    const state = client.engine.durable!.save();
+    assert.equal(expose(state).length, plain + 4);
+    const woken = restoredClient(state);
+    keep(woken, shelves.client);
+    const kept = server.engine.durable!.save();
+    const back = revivedServer(kept, woken.send(toUtf8("here")))!;
+    keep(back.peer, shelves.server);
+    assert.deepEqual([longest(woken), longest(back.peer)], before);
+    if (recordSizeLimit > 512) continue;
+    const sizes = { sent: 16_384, received: 16_384 };
+    const without = encodeSavedSession({ ...decodeSavedSession(kept), sizes, above: 5000 });
+    const loose = revivedServer(without, woken.send(toUtf8("here")))!;
+    keep(loose.peer, shelves.server);
+    woken.receive(
+      loose.peer.send(new Uint8Array(recordSizeLimit + 1)),
+      loose.peer.send(new Uint8Array(recordSizeLimit)),
+    );
+    keep(woken, shelves.client);
+    assert.deepEqual(woken.data.map(({ length }) => length), [recordSizeLimit], "a longer one is dropped");
+  }
+});
+
+test("only an answer that itself came from there moves a peer, whoever else says something before it is on record", () => {
+  const { client, server, front, shelves } = established();
+  const ask = (at: string): Uint8Array => {
+    const [question] = front.receive(client.send(toUtf8("from here")), at).filter(({ to }) => to === at);
+    keep(server, shelves.server);
+    front.drain();
+    const sent = client.receive(question!.bytes);
+    keep(client, shelves.client);
+    return sent[0] ?? client.sent()[0]!;
+  };
+  const answer = ask("attacker:6");
+  // Somebody passes on the question, but can not keep the answer from going its own way.
+  front.receive(answer, "c:1");
+  front.receive(Uint8Array.of(0), "attacker:6");
+  keep(server, shelves.server);
+  front.drain();
+  assert.deepEqual(front.moves, []);
+  front.receive(ask("elsewhere:9"), "elsewhere:9");
+  front.receive(Uint8Array.of(0), "another:1");
+  keep(server, shelves.server);
+  front.drain();
+  assert.deepEqual(front.moves, ["elsewhere:9"]);
+});
+
+test("a copy of a record that waits until it is on record takes no other record's place", () => {
+  const { client, server, shelves } = established();
+  const words = Array.from({ length: 40 }, (_, i) => `${i}`);
+  const [first, ...rest] = words.map((word) => client.send(toUtf8(word))) as [Uint8Array, ...Uint8Array[]];
+  for (let i = 0; i < 64; i++) server.receive(first);
+  server.receive(...rest);
+  while (keep(server, shelves.server));
+  assert.deepEqual(server.texts, words);
 });

@@ -223,17 +223,17 @@ test("an identity of our own is decrypt_error to the peer and reflected to us; o
 
 test("an unknown name, a wrong key, an own name and a name too long are answered alike, to the byte", () => {
   const long = new Uint8Array(129).fill(0x41);
-  const cases: readonly [Puppet13, Uint8Array, Parameters<typeof server>][] = [
-    [new Puppet13("client", { psk: new Uint8Array(32) }), IDENTITY, [ONLY_13]],
-    [new Puppet13("client"), IDENTITY, [ONLY_13, unknowing]],
-    [new Puppet13("client"), IDENTITY, [{ ...ONLY_13, ownIdentities: [IDENTITY] }]],
-    [new Puppet13("client"), long, [ONLY_13, unknowing]],
+  const cases: readonly [Puppet13, Parameters<typeof server>][] = [
+    [new Puppet13("client", { psk: new Uint8Array(32) }), [ONLY_13]],
+    [new Puppet13("client"), [ONLY_13, unknowing]],
+    [new Puppet13("client"), [{ ...ONLY_13, ownIdentities: [IDENTITY] }]],
+    [new Puppet13("client", { identity: long }), [ONLY_13, unknowing]],
+    // Even where the beginning of it is somebody's, whose key this is.
+    [new Puppet13("client", { identity: long }), [ONLY_13, knowing]],
   ];
-  for (const [puppet, identity, options] of cases) {
+  for (const [puppet, options] of cases) {
     const end = server(...options);
-    const offeredPsks = { identities: [{ identity, obfuscatedAge: 0 }], binders: [new Uint8Array(32)] };
-    const hello = identity === long ? puppet.clientHello({ offeredPsks }) : puppet.clientHello();
-    assert.deepEqual([...end.receive(hello)], [21, 3, 3, 0, 2, 2, 51]);
+    assert.deepEqual([...end.receive(puppet.clientHello())], [21, 3, 3, 0, 2, 2, 51]);
     assert.equal(end.demands.length, 1);
     assert.ok(["auth-failed", "reflected"].includes(end.code));
     assert.equal(end.session, undefined);
@@ -302,6 +302,12 @@ test("data that a client sends too early is passed over within bounds, and the h
   for (let i = 0; i < 8 && flood.code === "open"; i++) flood.receive(early(4000));
   assert.equal(flood.code, "too-large");
 
+  // Records that say nothing at all have a header still.
+  const nothing = server(ONLY_13);
+  nothing.receive(new Puppet13("client").clientHello({ earlyData: true, keyShares: [] }));
+  for (let i = 0; i < 4000 && nothing.code === "open"; i++) nothing.receive(early(0));
+  assert.equal(nothing.code, "too-large");
+
   const unsaid = server(ONLY_13);
   unsaid.receive(concat(new Puppet13("client").clientHello(), early(100)));
   assert.equal(unsaid.code, "auth-failed");
@@ -324,6 +330,36 @@ test("the same key in both versions makes two sessions that have nothing in comm
   run(left, right);
   assert.equal(left.session?.suite, GCM);
   talk(left, right);
+});
+
+test("one PSK in both roles cannot be reflected: what either end says, sent back to it, opens nothing [SEC_CF-AUTH-004]", () => {
+  // A mirror before the keys: the client's hello to itself, the server's flight to itself.
+  const mirrored = client(ONLY_13);
+  assert.deepEqual([...mirrored.receive(mirrored.sent())], [21, 3, 3, 0, 2, 2, 10]);
+  assert.equal(mirrored.code, "reflected");
+  const near = client(ONLY_13);
+  const far = server(ONLY_13);
+  const flight = far.receive(near.sent());
+  far.receive(flight);
+  assert.equal(far.session, undefined);
+  assert.equal(far.code, "malformed");
+
+  // Under the keys: each direction has its own, so a Finished or data of one's own is a record of nobody's.
+  const finished = near.receive(flight);
+  near.receive(finished.subarray(6));
+  assert.deepEqual([shapeOf(finished)[0], near.code], ["20:1", "auth-failed"]);
+  for (const side of ["client", "server"] as const) {
+    const ends = { client: client(ONLY_13), server: server(ONLY_13) };
+    run(ends.client, ends.server);
+    ends[side].receive(ends[side].send(HELLO));
+    assert.deepEqual([ends[side].code, ends[side].text], ["auth-failed", ""], side);
+  }
+
+  // The Selfie attack: a relay to the client's own server, which has the same key, under the name of the client.
+  const selfie = client(BOTH);
+  const own = server({ ...BOTH, ownIdentities: [toUtf8("another"), IDENTITY] });
+  run(selfie, own);
+  assert.deepEqual([selfie.session, own.session, own.code], [undefined, undefined, "reflected"]);
 });
 
 test("nothing of a session is left behind by disposal at any moment", () => {

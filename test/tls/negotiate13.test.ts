@@ -145,6 +145,10 @@ test("a second hello is the first with the share that was asked for, and nothing
       { earlyData: true },
       { retryCookie: new Uint8Array(8) },
       { pskModes: [0] },
+      { supportedVersions: [0x0303] },
+      { supportedGroups: [0x17] },
+      { recordSizeLimit: 64 },
+      { maxFragmentLength: 1 },
     ] as const
   ) {
     const end = retried(overrides);

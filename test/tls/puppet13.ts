@@ -39,6 +39,8 @@ import type { Heard } from "./puppet.ts";
 export interface Puppet13Options {
   readonly suite?: number;
   readonly psk?: Uint8Array;
+  /** Default {@link IDENTITY}. */
+  readonly identity?: Uint8Array;
   /** Of its share. */
   readonly group?: number;
   /** It leaves out the fresh agreement. */
@@ -57,6 +59,7 @@ export class Puppet13 {
   readonly #suite;
   readonly #schedule: Schedule = { prefix: "tls13 ", hash: "sha-256" };
   readonly #pskOnly: boolean;
+  readonly #identity: Uint8Array;
   readonly #early: SecretBytes;
   readonly #writer = new RecordWriter();
   readonly #reader = new RecordReader([CONTENT.handshake, CONTENT.alert]);
@@ -73,6 +76,7 @@ export class Puppet13 {
     seededRandom(77)(this.random);
     this.#suite = suiteById(options.suite ?? 0x1301)!;
     this.#pskOnly = options.pskOnly ?? false;
+    this.#identity = options.identity ?? IDENTITY;
     this.#early = earlySecret(this.#schedule, secretFrom(options.psk ?? PSK));
     this.share = createKeyShare(options.group ?? 0x001d, seededRandom(78));
   }
@@ -129,7 +133,7 @@ export class Puppet13 {
       keyShares: [{ group, publicKey }],
       pskModes: this.#pskOnly ? [0] : [1, 0],
       offeredPsks: {
-        identities: [{ identity: IDENTITY, obfuscatedAge: 0 }],
+        identities: [{ identity: this.#identity, obfuscatedAge: 0 }],
         binders: [new Uint8Array(32)],
       },
       ...overrides,

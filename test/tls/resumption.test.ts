@@ -9,6 +9,7 @@ import { decodeServerHello, encodeServerHello, type ServerHello } from "../../li
 import { type ClientOptions, createResumption, type Resumable, type ServerOptions } from "../../lib/tls/mod.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { encodeSessionTicket } from "../../lib/tls/handshake/session_ticket.ts";
+import { ResumableSession } from "../../lib/tls/tls12/resumable.ts";
 import { asServer, Puppet } from "./puppet.ts";
 import { ALL_SUITES, type Answerer, client, ECDHE_GCM, type End, GCM, IDENTITY, PSK, run, server } from "./pair.ts";
 import { shapeOf, unknowing } from "./pair.ts";
@@ -441,6 +442,27 @@ test("of clients without tickets as many are kept as there is room for, the olde
   assert.throws(() => store({ maxSessions: -1 }), RangeError);
   assert.throws(() => store({ lifetimeSeconds: 0 }), RangeError);
   assert.throws(() => store({ lifetimeSeconds: 604_801 }), RangeError);
+});
+
+test("what nobody took of an engine that is disposed is wiped with it", () => {
+  const disposed: Resumable[] = [];
+  const wipe = ResumableSession.prototype[Symbol.dispose];
+  ResumableSession.prototype[Symbol.dispose] = function () {
+    disposed.push(this);
+    wipe.call(this);
+  };
+  try {
+    const near = client({ resumable: true }, lasting);
+    const far = server({ resumption: store() }, lasting);
+    near.engine.receive(far.receive(near.receive(far.receive(near.sent()))), 0);
+    assert.equal(near.engine.poll()?.kind, "established");
+    assert.equal(disposed.length, 0);
+    near.engine[Symbol.dispose]();
+    assert.equal(disposed.length, 1);
+    assert.throws(() => disposed[0] instanceof ResumableSession && disposed[0].copy(), { code: "state" });
+  } finally {
+    ResumableSession.prototype[Symbol.dispose] = wipe;
+  }
 });
 
 test("a keeper that was disposed knows nobody, and engines that still have it go on without", () => {

@@ -5,6 +5,7 @@ import { equal, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { decodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { type ClientOptions, createResumption, type Resumable, type ServerOptions } from "../../lib/tls/mod.ts";
+import { ticketsOf } from "../../lib/tls/resumption.ts";
 import { seededRandom } from "../support/virtual.ts";
 import {
   type Answerer,
@@ -33,7 +34,7 @@ const replaced = answering(PSK.map((byte) => byte ^ 1), END);
 
 let seed = 5000;
 const store = (options: Partial<Parameters<typeof createResumption>[0]> = {}) =>
-  createResumption({ random: seededRandom(seed++), ...options });
+  ticketsOf(createResumption({ random: seededRandom(seed++), ...options }));
 
 interface Met {
   readonly near: End;
@@ -143,6 +144,50 @@ test("a ticket is worth nothing without its key: unknown by now, or our own, it 
   assert.equal(gone.far.session, undefined);
   const own = meet({ resume: left! }, { resumption, ownIdentities: [IDENTITY] });
   assert.equal(own.far.code, "reflected");
+});
+
+test("a ticket goes with the identity that it was given to: under another one it is not offered", () => {
+  const resumption = store();
+  const { left } = meet({}, { resumption });
+  const other: Answerer = () => ({
+    ...{ kind: "psk", identity: toUtf8("another"), key: secretFrom(PSK.map((byte) => byte ^ 1)), expiresAt: END },
+  });
+  // A server that still knows both: whoever goes on would be the one to the client and the other to the server.
+  const byName: Answerer = (demand) => equal(demand.identity!, IDENTITY) ? lasting(demand) : other(demand);
+  for (const versions of [ONLY_13, BOTH]) {
+    const met = meet({ ...versions, resume: left! }, { resumption }, { left: other, right: byName });
+    assert.deepEqual(offered(met).map(({ identity }) => identity), [toUtf8("another")]);
+    for (const { session } of [met.near, met.far]) {
+      assert.deepEqual([session?.identity, session?.resumed], [toUtf8("another"), undefined]);
+    }
+    carries(met);
+  }
+});
+
+test("a server marks every key alike: nobody's, another one, our own identity's, with a ticket or without", () => {
+  for (const versions of [[0x0304], [0x0303]]) {
+    for (const resumes of [false, true]) {
+      const marks = [lasting, replaced, unknowing].flatMap((right) =>
+        [[], [IDENTITY]].map((ownIdentities) => {
+          const resumption = store();
+          const { left } = meet({ versions }, { resumption });
+          const mark = resumption.mark.bind(resumption);
+          let count = 0;
+          resumption.mark = (...of) => {
+            count++;
+            return mark(...of);
+          };
+          // A stranger's answer: the session is looked for, and the key asked for, whoever shows the ticket.
+          meet({ versions, ...(resumes && { resume: left! }) }, { resumption, ownIdentities }, { right });
+          return count;
+        })
+      );
+      const isGoingOn = versions[0] === 0x0303 && resumes;
+      // In version 1.2 a session that can not go on leads to a second question; in 1.3 there is but one.
+      if (!isGoingOn) assert.deepEqual(marks, marks.map(() => 1));
+      else assert.deepEqual(marks, [1, 1, 2, 1, 2, 1]);
+    }
+  }
 });
 
 test("every bit of a ticket, flipped, leads to a full handshake; of its binder, to decrypt_error", () => {

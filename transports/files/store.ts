@@ -113,12 +113,12 @@ class FolderStore implements RecordStore {
     return this.#inTurn(() => this.#reserve("c", counter, count, atLeast));
   }
 
-  /** Removes what has expired, and what a crash has left half written. */
+  /** Removes what has expired, and what a crash has left half written. What is damaged stays, for who asks for it to hear of. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#folder)) {
       if (name.endsWith(".new")) await this.#fileSystem.remove(join(this.#folder, name));
       if (!/^r[0-9a-f]{32}$/.test(name)) continue;
-      const content = await this.#read(join(this.#folder, name));
+      const content = await this.#read(join(this.#folder, name)).catch(unlessDamaged);
       if (content) await this.#live(content.key);
     }
   }
@@ -205,6 +205,11 @@ class FolderStore implements RecordStore {
   #wall(): number {
     return Math.max(0, Math.floor(this.#clock.wall()));
   }
+}
+
+/** One file that is damaged must not keep all others from being read. */
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof SeccfError && error.code === "state")) throw error;
 }
 
 /** `format (1), version (7), time to live (7), written at (7), key behind its length (1), value, checksum (8)`. */

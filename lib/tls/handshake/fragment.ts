@@ -1,7 +1,7 @@
 /** The frame of a handshake message on datagrams (RFC 6347 4.2.2), and the pieces that messages are cut into. @module */
 
 import { SeccfError } from "../../error.ts";
-import type { Reader } from "../../bytes/mod.ts";
+import { Reader } from "../../bytes/mod.ts";
 
 /** type (1), length (3), message_seq (2), fragment_offset (3), fragment_length (3). */
 export const FRAGMENT_HEADER_LENGTH = 12;
@@ -27,6 +27,18 @@ export function readFragment(reader: Reader): Fragment {
     throw new SeccfError("malformed", "a fragment beyond its message", { clause: "RFC 6347 4.2.3" });
   }
   return { type, length, messageSeq, offset, body };
+}
+
+/** The fragments in a record, up to what is none. */
+export function fragmentsIn(payload: Uint8Array): Fragment[] {
+  const reader = new Reader(payload);
+  const found: Fragment[] = [];
+  try {
+    while (reader.remaining > 0) found.push(readFragment(reader));
+  } catch {
+    // RFC 6347 4.1.2.7: invalid, and silently so.
+  }
+  return found;
 }
 
 /** The fragment with its header. */

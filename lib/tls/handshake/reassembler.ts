@@ -5,6 +5,7 @@ import { type Fragment, FRAGMENT_HEADER_LENGTH, frameWhole } from "./fragment.ts
 import type { HandshakeMessage } from "./message.ts";
 
 interface Partial {
+  readonly messageSeq: number;
   readonly type: number;
   readonly body: Uint8Array;
   /** 1 for each byte that is there. */
@@ -14,7 +15,8 @@ interface Partial {
 
 /** Holds few messages and few bytes, as {@link MAX_AHEAD} and {@link MAX_AHEAD_LENGTH} have it, from the next one on. */
 export class Reassembler {
-  readonly #partials: Map<number, Partial> = new Map();
+  /** A few at most, and mostly none: less than a map. */
+  #partials: Partial[] = [];
   #next: number;
 
   /** `next`: the message_seq that is awaited first. */
@@ -29,13 +31,12 @@ export class Reassembler {
 
   /** Whether something is held of a message behind the awaited one. */
   get isAhead(): boolean {
-    for (const messageSeq of this.#partials.keys()) if (messageSeq > this.#next) return true;
-    return false;
+    return this.#partials.some(({ messageSeq }) => messageSeq > this.#next);
   }
 
   /** Messages of which something is held. A count. */
   get held(): number {
-    return this.#partials.size;
+    return this.#partials.length;
   }
 
   /**
@@ -46,13 +47,13 @@ export class Reassembler {
     const { type, length, messageSeq, offset, body } = fragment;
     if (messageSeq < this.#next) return "stale";
     if (messageSeq >= this.#next + MAX_AHEAD || length > MAX_EARLY_MESSAGE) return "ignored";
-    let partial = this.#partials.get(messageSeq);
+    let partial = this.#find(messageSeq);
     if (!partial) {
       // A piece of nothing says nothing, except where nothing is all there is.
       if (body.length === 0 && length > 0) return "ignored";
       if (messageSeq > this.#next && this.#heldLength + length > MAX_AHEAD_LENGTH) return "ignored";
-      partial = { type, body: new Uint8Array(length), have: new Uint8Array(length), missing: length };
-      this.#partials.set(messageSeq, partial);
+      partial = { messageSeq, type, body: new Uint8Array(length), have: new Uint8Array(length), missing: length };
+      this.#partials.push(partial);
     } else if (partial.type !== type || partial.body.length !== length) {
       return "ignored";
     }
@@ -66,14 +67,12 @@ export class Reassembler {
   }
 
   get #heldLength(): number {
-    let length = 0;
-    for (const { body } of this.#partials.values()) length += body.length;
-    return length;
+    return this.#partials.reduce((sum, { body }) => sum + body.length, 0);
   }
 
   /** The awaited message once it is whole; it stays until `advance` or `discard`. */
   peek(): HandshakeMessage | undefined {
-    const partial = this.#partials.get(this.#next);
+    const partial = this.#find(this.#next);
     if (!partial || partial.missing > 0) return undefined;
     const framed = frameWhole(partial.type, this.#next, partial.body);
     return { type: partial.type, body: framed.subarray(FRAGMENT_HEADER_LENGTH), framed };
@@ -81,16 +80,21 @@ export class Reassembler {
 
   /** The awaited message was used. */
   advance(): void {
-    this.#partials.delete(this.#next++);
+    this.discard();
+    this.#next++;
   }
 
   /** The awaited message was none that could be meant: its place is free for another. */
   discard(): void {
-    this.#partials.delete(this.#next);
+    this.#partials = this.#partials.filter(({ messageSeq }) => messageSeq !== this.#next);
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#partials.clear();
+    this.#partials = [];
+  }
+
+  #find(messageSeq: number): Partial | undefined {
+    return this.#partials.find((partial) => partial.messageSeq === messageSeq);
   }
 }

@@ -1,38 +1,34 @@
 /** What is authenticated with a record on datagrams, its length apart (RFC 6347 4.1.2.1, RFC 9146 5). @module */
 
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
+import { scratch } from "./scratch.ts";
 
 /** 0 in the clear; in DTLS 1.2 then 1, in DTLS 1.3 2 for the handshake and 3 and up for data (RFC 9147 6.1). */
 export type Epoch = number;
 
-/** Records of one direction after the change of keys. */
-export class DatagramHeader {
-  readonly #bytes: Uint8Array;
-  readonly #numberAt: number;
-
-  /** `connectionId` is what the receiver chose; none where it is empty. */
-  constructor(connectionId: Uint8Array) {
-    if (connectionId.length === 0) {
-      this.#bytes = new Uint8Array(PLAIN_LENGTH);
-      this.#bytes[9] = DTLS_1_2 >> 8;
-      this.#bytes[10] = DTLS_1_2 & 0xff;
-      this.#numberAt = 0;
-      return;
-    }
-    this.#bytes = new Uint8Array(NUMBER_BEHIND_PLACEHOLDER + 8 + connectionId.length);
-    this.#bytes.fill(0xff, 0, 8);
-    const { connectionId: type } = CONTENT;
-    this.#bytes.set([type, connectionId.length, type, DTLS_1_2 >> 8, DTLS_1_2 & 0xff], 8);
-    this.#bytes.set(connectionId, NUMBER_BEHIND_PLACEHOLDER + 8);
-    this.#numberAt = NUMBER_BEHIND_PLACEHOLDER;
+/**
+ * Of the record with `number` in epoch 1: valid until the next call, whosever that is. `connectionId` is what the receiver
+ * chose, none where it is empty; with one, `type` is inside the record.
+ */
+export function headerOf(connectionId: Uint8Array, type: number, number: number): Uint8Array {
+  const { length } = connectionId;
+  if (length === 0) {
+    const header = scratch(PLAIN_LENGTH);
+    writeNumber(header, 0, 1, number);
+    header[8] = type;
+    header[9] = DTLS_1_2 >> 8;
+    header[10] = DTLS_1_2 & 0xff;
+    return header;
   }
-
-  /** Of the record with `number` in epoch 1: valid until the next call. With a Connection ID, `type` is inside the record. */
-  of(type: number, number: number): Uint8Array {
-    writeNumber(this.#bytes, this.#numberAt, 1, number);
-    if (this.#numberAt === 0) this.#bytes[8] = type;
-    return this.#bytes;
-  }
+  const header = scratch(NUMBER_BEHIND_PLACEHOLDER + 8 + length);
+  header.fill(0xff, 0, 8);
+  header[8] = header[10] = CONTENT.connectionId;
+  header[9] = length;
+  header[11] = DTLS_1_2 >> 8;
+  header[12] = DTLS_1_2 & 0xff;
+  writeNumber(header, NUMBER_BEHIND_PLACEHOLDER, 1, number);
+  for (let i = 0; i < length; i++) header[NUMBER_BEHIND_PLACEHOLDER + 8 + i] = connectionId[i]!;
+  return header;
 }
 
 /** Where the 8 bytes of epoch and number stand in `header`. */

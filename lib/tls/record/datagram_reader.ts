@@ -9,7 +9,7 @@ import { SeccfError } from "../../error.ts";
 import { equal } from "../../bytes/mod.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_0, DTLS_1_2 } from "./content_type.ts";
-import { DatagramHeader, type Epoch } from "./datagram_header.ts";
+import { type Epoch, headerOf } from "./datagram_header.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
 import type { Protection } from "./protection.ts";
@@ -69,7 +69,6 @@ export class DatagramReader {
   /** What this end wants to receive by, whether it comes to that or not. */
   readonly #ownId: Uint8Array;
   #protection: Protection | undefined;
-  #header: DatagramHeader | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
   readonly #window = new ReplayWindow();
@@ -135,7 +134,6 @@ export class DatagramReader {
     this.#protection = protection;
     this.#inClear = false;
     this.#byId = connectionId.length > 0;
-    this.#header = new DatagramHeader(connectionId);
   }
 
   /** Version 1.3: `epoch`, newer than all before it, is read from here on, under `keys`, which are this reader's to dispose. */
@@ -148,6 +146,11 @@ export class DatagramReader {
   /** From now on a protected record has no more content than this; a longer one is dropped. */
   limit(length: number): void {
     this.#limit = length;
+  }
+
+  /** What `limit` said last; 16384 before. */
+  get longestContent(): number {
+    return this.#limit;
   }
 
   /** Version 1.3: whether records under keys have to carry this end's Connection ID from here on, or may not. */
@@ -284,15 +287,15 @@ export class DatagramReader {
     // RFC 9146 3: once there is a Connection ID, nothing comes without.
     if (record.version !== DTLS_1_2 || isById !== this.#byId) return undefined;
     if (isById && !equal(record.connectionId, this.#ownId)) return undefined;
-    if (!this.#window.isFresh(number) || !this.#protection || !this.#header) return undefined;
+    if (!this.#window.isFresh(number) || !this.#protection) return undefined;
     if (body.length > MAX_PLAINTEXT + this.#protection.overhead) return undefined;
     const out = this.#room(body.length);
-    const length = this.#protection.openInto(this.#header.of(type, number), body, out);
+    const length = this.#protection.openInto(headerOf(this.#byId ? this.#ownId : NOTHING, type, number), body, out);
     if (length < 0) {
       this.#unopened++;
       return undefined;
     }
-    if (this.#durable && !this.#durable.admits(number, record.whole)) return undefined;
+    if (this.#durable && !admits(this.#durable, record, out.subarray(0, length))) return undefined;
     this.#window.use(number);
     this.#plaintextLength += length;
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
@@ -309,6 +312,15 @@ export class DatagramReader {
     }
     return this.#plaintext.subarray(this.#plaintextLength);
   }
+}
+
+/**
+ * Whether what was opened may be delivered now. What is said of a path (RFC 9853) may at any time: it is worth something only
+ * with the address that it came from, and its cookie to this process alone.
+ */
+function admits(durable: DurableNumbers, { type, number, whole }: RawRecord, inner: Uint8Array): boolean {
+  const inside = type === CONTENT.connectionId ? unwrap(number, inner)?.type : type;
+  return inside === CONTENT.returnRoutability ? durable.hears(number) : durable.admits(number, whole);
 }
 
 function readClear({ type, version, number, body }: RawRecord): DatagramRecord | undefined {

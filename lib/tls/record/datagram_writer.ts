@@ -94,6 +94,11 @@ export class DatagramWriter {
     this.#limit = length;
   }
 
+  /** What `limit` said last; 16384 before. */
+  get longestContent(): number {
+    return this.#limit;
+  }
+
   /** Adds one record, to the datagram begun last if it fits, at most `most(epoch)` bytes, and returns its number. Throws `exhausted`. */
   write(epoch: Epoch, type: number, plaintext: Uint8Array): number {
     if (plaintext.length > this.room(epoch)) this.seal();

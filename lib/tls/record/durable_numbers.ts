@@ -31,8 +31,8 @@ export class DurableNumbers {
   #ceiling = 0;
   /** The highest of the peer's numbers that its key vouches for; -1 before the first. */
   #newest: number;
-  /** Copies of records that wait for the ceiling to rise. */
-  #held: Uint8Array[] = [];
+  /** Copies of records that wait for the ceiling to rise, by number: a record that is said again takes no other's place. */
+  #held: Map<number, Uint8Array> | undefined;
   #heldLength = 0;
   /** How far the ceiling is to stand above the newest number. */
   #step = 1;
@@ -93,14 +93,23 @@ export class DurableNumbers {
     return number;
   }
 
-  /** Whether the record with `number`, which the key has opened and nobody has seen, may be delivered now; else it is held, `whole`. */
-  admits(number: number, whole: Uint8Array): boolean {
+  /** The record with `number`, which the key has opened and nobody has seen, is used now whatever is on record. */
+  hears(number: number): boolean {
+    if (number >= LAST) return false;
     this.#newest = Math.max(this.#newest, number);
     this.#heardAt = this.#now;
+    return true;
+  }
+
+  /** Whether the record with `number`, which the key has opened and nobody has seen, may be delivered now; else it is held, `whole`. */
+  admits(number: number, whole: Uint8Array): boolean {
+    // Nothing could be put on record that stands above the last one.
+    if (!this.hears(number)) return false;
     if (number < this.#ceiling) return true;
     const isLong = this.#heldLength > 0 && this.#heldLength + whole.length > MAX_HELD_LENGTH;
-    if (isLong || this.#held.length >= MAX_HELD_RECORDS) return false;
-    this.#held.push(new Uint8Array(whole));
+    const held = this.#held ??= new Map();
+    if (isLong || held.size >= MAX_HELD_RECORDS || held.has(number)) return false;
+    held.set(number, new Uint8Array(whole));
     this.#heldLength += whole.length;
     return false;
   }
@@ -122,15 +131,15 @@ export class DurableNumbers {
       this.#above = Math.max(this.#above, end);
     }
     this.#ceiling = ceiling;
-    const held = this.#held;
-    this.#held = [];
+    const held = [...this.#held?.values() ?? []];
+    this.#held = undefined;
     this.#heldLength = 0;
     return held;
   }
 
   /** Forgets what waits. */
   clear(): void {
-    this.#held = [];
+    this.#held = undefined;
     this.#heldLength = 0;
     this.#blocks = [];
   }
@@ -139,12 +148,12 @@ export class DurableNumbers {
     const isLow = this.left < BLOCK / 2 && this.#above < MAX_RECORDS;
     const isSilent = this.dueAt !== undefined && this.dueAt <= this.#now;
     const mayStand = this.#step > 1 && this.#ceiling - this.#newest - 1 < this.#step / 2 && this.#ceiling > 0;
-    const mustRise = this.#newest >= this.#ceiling && this.#held.length > 0;
+    const mustRise = this.#newest >= this.#ceiling && this.#held !== undefined;
     if (!this.#isFirst && !isLow && !isSilent && !mayStand && !mustRise) return undefined;
     if (isSilent) this.#comeDown();
     else if (mustRise || mayStand) this.#choosePace();
     const isRising = this.#isFirst || mustRise || mayStand;
-    const ceiling = isRising ? Math.max(this.#ceiling, this.#newest + this.#step) : this.#ceiling;
+    const ceiling = isRising ? Math.min(Math.max(this.#ceiling, this.#newest + this.#step), LAST) : this.#ceiling;
     return { count: isLow ? BLOCK : 0, above: this.#above, ceiling };
   }
 
@@ -168,3 +177,5 @@ const BLOCK = 1024;
 const MOST_AHEAD = 64;
 /** Milliseconds. */
 const SILENT_AFTER = 1000;
+/** The highest number that there is. */
+const LAST = MAX_RECORDS - 1;

@@ -4,6 +4,7 @@ import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } 
 import type { Random } from "../../platform.ts";
 import type { DirectionKeys } from "../tls12/key_schedule.ts";
 import { numberAt } from "./datagram_header.ts";
+import { scratch } from "./scratch.ts";
 
 // req: SEC_CF-AUTH-003, SEC_CF-AUTH-004, SEC_CF-INTE-001, SEC_CF-CONF-001
 /** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2); or with a Connection ID what RFC 9146 5 has before the length. */
@@ -36,30 +37,25 @@ export function createProtection(
 }
 
 /** What is authenticated with a record: `header`, and the length of its plaintext (RFC 5246 6.2.3.3, RFC 9146 5). */
-class AdditionalData {
-  #bytes = new Uint8Array(13);
-
-  of(header: Uint8Array, length: number): Uint8Array {
-    const end = header.length;
-    if (this.#bytes.length !== end + 2) this.#bytes = new Uint8Array(end + 2);
-    this.#bytes.set(header);
-    this.#bytes[end] = length >> 8;
-    this.#bytes[end + 1] = length;
-    return this.#bytes;
-  }
+function additionalData(header: Uint8Array, length: number): Uint8Array {
+  const end = header.length;
+  const bytes = scratch(end + 2);
+  for (let i = 0; i < end; i++) bytes[i] = header[i]!;
+  bytes[end] = length >> 8;
+  bytes[end + 1] = length;
+  return bytes;
 }
 
 /** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
 class AeadProtection implements Protection {
   readonly overhead: number;
   readonly #aead: Aead;
-  readonly #nonce: Uint8Array;
-  readonly #additional = new AdditionalData();
+  /** The fixed IV. */
+  #salt: number;
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
-    this.#nonce = new Uint8Array(aead.nonceLength);
-    this.#nonce.set(iv);
+    this.#salt = (iv[0]! << 24) | (iv[1]! << 16) | (iv[2]! << 8) | iv[3]!;
     this.overhead = EXPLICIT_NONCE + aead.tagLength;
   }
 
@@ -70,22 +66,28 @@ class AeadProtection implements Protection {
   sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
     // The record's number, which never repeats, is the explicit part: no two nonces are alike.
     const at = numberAt(header);
-    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = out[i] = header[at + i]!;
-    const additional = this.#additional.of(header, plaintext.length);
-    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce, additional, plaintext, out.subarray(EXPLICIT_NONCE));
+    for (let i = 0; i < EXPLICIT_NONCE; i++) out[i] = header[at + i]!;
+    const additional = additionalData(header, plaintext.length);
+    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce(out), additional, plaintext, out.subarray(EXPLICIT_NONCE));
   }
 
   openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
     const length = sealed.length - this.overhead;
     if (length < 0) return -1;
-    for (let i = 0; i < EXPLICIT_NONCE; i++) this.#nonce[4 + i] = sealed[i]!;
-    const additional = this.#additional.of(header, length);
-    return this.#aead.openInto(this.#nonce, additional, sealed.subarray(EXPLICIT_NONCE), out);
+    const additional = additionalData(header, length);
+    return this.#aead.openInto(this.#nonce(sealed), additional, sealed.subarray(EXPLICIT_NONCE), out);
   }
 
   [Symbol.dispose](): void {
     this.#aead[Symbol.dispose]();
-    this.#nonce.fill(0);
+    this.#salt = 0;
+  }
+
+  /** For the record whose body begins as `body` does: valid until the next. */
+  #nonce(body: Uint8Array): Uint8Array {
+    for (let i = 0; i < 4; i++) NONCE[i] = this.#salt >> (24 - 8 * i);
+    for (let i = 0; i < EXPLICIT_NONCE; i++) NONCE[4 + i] = body[i]!;
+    return NONCE;
   }
 }
 
@@ -94,13 +96,10 @@ class ImplicitNonce implements Protection {
   readonly overhead: number;
   readonly #aead: Aead;
   readonly #iv: Uint8Array;
-  readonly #nonce: Uint8Array;
-  readonly #additional = new AdditionalData();
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
     this.#iv = new Uint8Array(iv);
-    this.#nonce = new Uint8Array(iv);
     this.overhead = aead.tagLength;
   }
 
@@ -109,26 +108,26 @@ class ImplicitNonce implements Protection {
   }
 
   sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    this.#number(header);
-    return this.#aead.sealInto(this.#nonce, this.#additional.of(header, plaintext.length), plaintext, out);
+    return this.#aead.sealInto(this.#nonce(header), additionalData(header, plaintext.length), plaintext, out);
   }
 
   openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
     const length = sealed.length - this.overhead;
     if (length < 0) return -1;
-    this.#number(header);
-    return this.#aead.openInto(this.#nonce, this.#additional.of(header, length), sealed, out);
+    return this.#aead.openInto(this.#nonce(header), additionalData(header, length), sealed, out);
   }
 
   [Symbol.dispose](): void {
     this.#aead[Symbol.dispose]();
     this.#iv.fill(0);
-    this.#nonce.fill(0);
   }
 
-  #number(header: Uint8Array): void {
-    const at = numberAt(header);
-    for (let i = 0; i < 8; i++) this.#nonce[4 + i] = this.#iv[4 + i]! ^ header[at + i]!;
+  /** Valid until the next. */
+  #nonce(header: Uint8Array): Uint8Array {
+    const at = numberAt(header) - 4;
+    for (let i = 0; i < 4; i++) NONCE[i] = this.#iv[i]!;
+    for (let i = 4; i < 12; i++) NONCE[i] = this.#iv[i]! ^ header[at + i]!;
+    return NONCE;
   }
 }
 
@@ -168,5 +167,7 @@ class CbcProtection implements Protection {
 }
 
 const EXPLICIT_NONCE = 8;
+/** One for all: none outlives the call that it is made for. */
+const NONCE: Uint8Array = new Uint8Array(12);
 /** A sender may pad up to this (RFC 5246 6.2.3.2). */
 const MAX_PADDING = 256;

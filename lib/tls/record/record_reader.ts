@@ -129,7 +129,7 @@ export class RecordReader {
   /** Whether there is something to hand out. */
   #openOuter(type: number, record: Uint8Array): boolean {
     const body = record.subarray(RECORD_HEADER_LENGTH);
-    if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(body.length);
+    if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(record.length);
     this.#record.type = type;
     this.#record.payload = this.#protection ? this.#open(this.#protection, type, body) : body;
     return true;

@@ -1,7 +1,7 @@
 /** How the records of one epoch are written on datagrams: in the clear, and under the keys of DTLS 1.2. @module */
 
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_2 } from "./content_type.ts";
-import { DatagramHeader, type Epoch, writeNumber } from "./datagram_header.ts";
+import { type Epoch, headerOf, writeNumber } from "./datagram_header.ts";
 import type { Protection } from "./protection.ts";
 
 /** One form of records. Lengths are bytes. */
@@ -42,13 +42,11 @@ export class Sealer12 implements Sealer {
   readonly inside: 0 | 1;
   readonly #protection: Protection;
   readonly #connectionId: Uint8Array;
-  readonly #header: DatagramHeader;
 
   /** `protection` is this sealer's to dispose; `connectionId` is what the receiver chose, none where it is empty. */
   constructor(protection: Protection, connectionId: Uint8Array) {
     this.#protection = protection;
     this.#connectionId = connectionId;
-    this.#header = new DatagramHeader(connectionId);
     this.inside = connectionId.length > 0 ? 1 : 0;
   }
 
@@ -72,7 +70,7 @@ export class Sealer12 implements Sealer {
   }
 
   #sealBody(type: number, number: number, content: Uint8Array, out: Uint8Array): number {
-    const header = this.#header.of(type, number);
+    const header = headerOf(this.#connectionId, type, number);
     if (this.inside === 0) return this.#protection.sealInto(header, content, out);
     const inner = new Uint8Array(content.length + 1);
     inner.set(content);

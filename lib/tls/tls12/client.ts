@@ -44,7 +44,6 @@ export class Client12 implements Handshake {
   #awaited: Awaited = "server-hello";
   #hint: Uint8Array | undefined;
   #identity: Uint8Array = new Uint8Array(0);
-  /** With a suite of ECDHE_PSK, from the server's point on. */
   /** The earlier session that was offered; borrowed. */
   readonly #resume: ResumableSession | undefined;
   #goesOn = false;
@@ -53,6 +52,7 @@ export class Client12 implements Handshake {
   #ticket: SessionTicket | undefined;
   /** On the driver's clock; `undefined`: nobody said. */
   #keyEndsAt: number | undefined;
+  /** With a suite of ECDHE_PSK, from the server's point on. */
   #fresh: { readonly publicKey: Uint8Array; readonly agreed: SecretBytes } | undefined;
 
   /** `resume`: what the hello in `opening` offers to go on with. */

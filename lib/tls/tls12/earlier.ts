@@ -1,7 +1,5 @@
 /** A server's search for the earlier session that a hello of version 1.2 wants to go on with (RFC 5077 3.1, RFC 5246 7.3). @module */
 
-import { secretEqual } from "../../crypto/mod.ts";
-import type { Answer } from "../engine.ts";
 import type { ClientHello } from "../handshake/client_hello.ts";
 import type { Policy } from "../options.ts";
 import { isOwn } from "../psk.ts";
@@ -40,11 +38,4 @@ export function findEarlier(
   } finally {
     if (!found) session[Symbol.dispose]();
   }
-}
-
-/** Whether `answer` is the key that `session` was made with, and not over. */
-export function isKeyOf(session: EarlierSession, answer: Answer, { resumption, bornAt }: Policy): boolean {
-  if (answer.kind !== "psk" || answer.expiresAt === undefined || answer.expiresAt <= bornAt) return false;
-  using check = resumption?.check(answer.key);
-  return check !== undefined && secretEqual(check, session.check);
 }

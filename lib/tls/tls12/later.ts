@@ -5,6 +5,7 @@ import type { ClientHello } from "../handshake/client_hello.ts";
 import { HANDSHAKE } from "../handshake/message.ts";
 import { encodeSessionTicket } from "../handshake/session_ticket.ts";
 import type { Policy } from "../options.ts";
+import type { KeyMark } from "../resumption.ts";
 import type { Agreement } from "./agreement.ts";
 
 /** Promised in ServerHello, kept when the client has proved itself. */
@@ -12,9 +13,8 @@ export class Later implements Disposable {
   readonly #policy: Policy;
   #ticket = false;
   #sessionId: Uint8Array = NOTHING;
-  /** Of the pre-shared key, by `Resumption.check`. */
-  #check: SecretBytes | undefined;
-  #expiresAt: number | undefined;
+  /** Of the pre-shared key. */
+  #mark: KeyMark | undefined;
 
   constructor(policy: Policy) {
     this.#policy = policy;
@@ -35,9 +35,8 @@ export class Later implements Disposable {
   /** Notes which key it was, the same work for any; `endsAt`: `undefined` for one of which nothing is to be made. */
   mark(key: SecretBytes, endsAt: number | undefined): void {
     const { resumption, bornAt } = this.#policy;
-    this.#check?.[Symbol.dispose]();
-    this.#check = resumption?.check(key);
-    this.#expiresAt = endsAt === undefined ? undefined : resumption?.endOf(endsAt, bornAt);
+    this.#mark?.[Symbol.dispose]();
+    this.#mark = resumption?.mark(key, endsAt, bornAt);
   }
 
   /** Sends the ticket, or keeps it here. Of none that was promised, an empty one (RFC 5077 3.3). */
@@ -53,8 +52,8 @@ export class Later implements Disposable {
 
   /** Wipes what it knows of the key. */
   [Symbol.dispose](): void {
-    this.#check?.[Symbol.dispose]();
-    this.#check = undefined;
+    this.#mark?.[Symbol.dispose]();
+    this.#mark = undefined;
   }
 
   #seal(
@@ -62,8 +61,7 @@ export class Later implements Disposable {
     peer: { readonly identity: Uint8Array; readonly serverName: string | undefined },
   ): { readonly lifetime: number; readonly ticket: Uint8Array } | undefined {
     const { resumption, transport, bornAt } = this.#policy;
-    const check = this.#check;
-    const expiresAt = this.#expiresAt;
+    const { check, expiresAt } = this.#mark ?? {};
     if (!resumption || !check || expiresAt === undefined) return undefined;
     const suite = agreement.parameters.suite.id;
     const session = { ...peer, transport, suite, master: agreement.master, check, expiresAt };

@@ -17,9 +17,9 @@ import { encodeServerKeyExchange } from "../handshake/server_key_exchange.ts";
 import { agreeWith, premasterSecret } from "./key_exchange.ts";
 import { chooseParameters, type Parameters } from "./negotiate.ts";
 import { Later } from "./later.ts";
-import { type Earlier, findEarlier, isKeyOf } from "./earlier.ts";
+import { type Earlier, findEarlier } from "./earlier.ts";
 import type { Policy, ServerOptions } from "../options.ts";
-import type { EarlierSession } from "../resumption.ts";
+import { type EarlierSession, isKeyOf } from "../resumption.ts";
 import { checkKey, decoyKey, isOwn } from "../psk.ts";
 import { chooseSizes } from "../record_sizes.ts";
 import { DTLS_1_2, TLS_1_2 } from "../record/content_type.ts";
@@ -146,7 +146,11 @@ export class Server12 implements Handshake {
     { session, parameters, opening }: Earlier & { readonly opening: Opening },
     answer: Answer,
   ): () => void {
-    const isSame = isKeyOf(session, answer, this.#policy);
+    const { resumption, bornAt, random } = this.#policy;
+    using decoy = decoyKey(random);
+    const { key, expiresAt } = answer.kind === "psk" ? answer : { key: decoy, expiresAt: undefined };
+    using mark = resumption?.mark(key, expiresAt, bornAt);
+    const isSame = isKeyOf(session, mark, bornAt);
     return () => {
       if (isSame) this.#goOn(session, parameters, opening);
       else this.#answerHello(opening);

@@ -1,5 +1,6 @@
 /** What a client of version 1.3 offers: its key and perhaps an earlier session, each with its proof, and one public value at a time. @module */
 
+import { equal } from "../../bytes/mod.ts";
 import { createKeyShare, hashLength, type KeyShare, type SecretBytes } from "../../crypto/mod.ts";
 import type { Answer } from "../engine.ts";
 import { type ClientHello, encodeClientHello } from "../handshake/client_hello.ts";
@@ -32,7 +33,7 @@ export class Offer13 implements Disposable {
   readonly #schedule: Schedule;
   #share: KeyShare;
 
-  /** Copies what it needs. RangeError where `answer` does not fit. */
+  /** Copies what it needs; a session of another identity is not offered. RangeError where `answer` does not fit. */
   constructor(policy: Policy, answer: Answer & { readonly kind: "psk" }, resume?: Resumable13) {
     const { identity, key } = answer;
     if (identity.length < 1 || identity.length > MAX_IDENTITY) {
@@ -43,7 +44,7 @@ export class Offer13 implements Disposable {
     this.#schedule = scheduleOf(policy);
     this.identity = new Uint8Array(identity);
     this.keyEndsAt = answer.expiresAt;
-    this.#resume = resume?.copy();
+    this.#resume = resume && equal(resume.identity, identity) ? resume.copy() : undefined;
     const external = earlySecret(this.#schedule, key);
     this.#earlies = this.#resume ? [earlySecret(this.#schedule, this.#resume.key), external] : [external];
     this.#share = createKeyShare(policy.groups[0]!, policy.random);

@@ -7,7 +7,7 @@ import { TlsFailure } from "../alert.ts";
 import { chooseConnectionIds } from "../connection_ids.ts";
 import type { Answer } from "../engine.ts";
 import type { Handshake, HandshakeLink, Retried } from "../handshake.ts";
-import { type ClientHello, decodeClientHello } from "../handshake/client_hello.ts";
+import { type ClientHello, decodeClientHello, encodeClientHello } from "../handshake/client_hello.ts";
 import { encodeEncryptedExtensions } from "../handshake/encrypted_extensions.ts";
 import { HANDSHAKE, type HandshakeMessage, unexpected } from "../handshake/message.ts";
 import { bindersLength } from "../handshake/pre_shared_key.ts";
@@ -16,13 +16,12 @@ import { MAX_IDENTITY } from "../limits.ts";
 import type { Policy, ServerOptions } from "../options.ts";
 import { chooseSizes } from "../record_sizes.ts";
 import { checkKey, decoyKey, isOwn } from "../psk.ts";
-import type { EarlierSession } from "../resumption.ts";
-import { isKeyOf } from "../tls12/earlier.ts";
+import { type EarlierSession, isKeyOf, type KeyMark } from "../resumption.ts";
 import { Agreement13 } from "./agreement.ts";
 import { binder, earlySecret, type KeyOrigin, type Schedule } from "./key_schedule.ts";
 import { agreeOn, chooseIdentity, chooseTerms, illegal, scheduleOf, type Terms } from "./negotiate.ts";
 import { encodeRetryRequest } from "./retry.ts";
-import { findTicket, type KeyMark, keyOf, makeTicket, markOf, takesTickets } from "./tickets.ts";
+import { findTicket, keyOf, makeTicket, markOf, takesTickets } from "./tickets.ts";
 
 /** What comes next. */
 type Awaited = "client-hello" | "answer" | "finished" | "nothing";
@@ -122,10 +121,11 @@ export class Server13 implements Handshake {
     if (answer.kind === "psk") checkKey(answer.key);
     // Made in any case: what an unknown identity costs, a known one costs too.
     using decoy = decoyKey(this.#policy.random);
-    const refusal = this.#refuse(answer);
-    const key = answer.kind === "psk" && !refusal ? answer.key : decoy;
-    const proof = this.#proofOf(pending, key, answer);
-    const mark = takesTickets(pending.hello) ? markOf(answer, this.#policy) : undefined;
+    const refusal = this.#refuse(answer, pending);
+    const known = answer.kind === "psk" && !refusal ? answer : undefined;
+    const key = known?.key ?? decoy;
+    const mark = markOf(key, takesTickets(pending.hello) ? known?.expiresAt : undefined, this.#policy);
+    const proof = this.#proofOf(pending, key, mark);
     return () => {
       using _early = proof.early;
       using _earlier = pending.earlier;
@@ -147,8 +147,8 @@ export class Server13 implements Handshake {
   }
 
   /** Of the earlier session, if its key is still what it was; else of the key itself. */
-  #proofOf({ earlier, selected, terms }: Pending, key: SecretBytes, answer: Answer): Proof {
-    if (earlier && isKeyOf(earlier, answer, this.#policy)) {
+  #proofOf({ earlier, selected, terms }: Pending, key: SecretBytes, mark: KeyMark | undefined): Proof {
+    if (earlier && isKeyOf(earlier, mark, this.#policy.bornAt)) {
       using resumed = keyOf(earlier, this.#schedule.hash);
       return { early: earlySecret(this.#schedule, resumed), origin: "resumption", selected };
     }
@@ -281,12 +281,13 @@ export class Server13 implements Handshake {
     if (body) this.#link.send(HANDSHAKE.newSessionTicket, body);
   }
 
-  #refuse(answer: Answer): SeccfError | undefined {
+  #refuse(answer: Answer, { earlier, selected, terms }: Pending): SeccfError | undefined {
     if (isOwn(this.#identity, this.#ownIdentities)) {
       return new SeccfError("reflected", "the client shows an identity of our own");
     }
-    if (answer.kind === "unknown") return new SeccfError("auth-failed", "no key is known for the client's identity");
-    return undefined;
+    const isNoName = !earlier && terms.offered.identities[selected]!.identity.length > MAX_IDENTITY;
+    if (answer.kind === "psk" && !isNoName) return undefined;
+    return new SeccfError("auth-failed", "no key is known for the client's identity");
   }
 
   /** RFC 8446 D.4: behind the server's first message, where the client claims to resume an earlier version. */
@@ -308,9 +309,10 @@ function checkSecond({ suite, group, first }: Retry, hello: ClientHello, terms: 
   if (isOther) throw illegal("a second hello that is not the first", "RFC 8446 4.1.2");
 }
 
+/** All that means anything here, but for what may change. */
 function isSame(first: ClientHello, second: ClientHello): boolean {
-  return equal(first.random, second.random) && equal(first.sessionId, second.sessionId) &&
-    first.serverName === second.serverName && first.suites.join() === second.suites.join() && !second.retryCookie;
+  const lasting = ({ keyShares: _, offeredPsks: __, earlyData: ___, ...rest }: ClientHello) => encodeClientHello(rest);
+  return equal(lasting(first), lasting(second));
 }
 
 const LEGACY_VERSION = { stream: 0x0303, datagram: 0xfefd } as const;

@@ -7,22 +7,13 @@
  */
 
 import { hashLength, type SecretBytes, secretConcat, secretSlice } from "../../crypto/mod.ts";
-import type { Answer } from "../engine.ts";
 import type { ClientHello } from "../handshake/client_hello.ts";
 import { encodeNewSessionTicket, MAX_TICKET_LIFETIME } from "../handshake/new_session_ticket.ts";
 import { PSK_MODE } from "../handshake/pre_shared_key.ts";
 import type { Policy } from "../options.ts";
 import { isOwn } from "../psk.ts";
-import type { EarlierSession } from "../resumption.ts";
+import type { EarlierSession, KeyMark } from "../resumption.ts";
 import { suitesOf, type Terms } from "./negotiate.ts";
-
-/** What tells a key from another, and when it ends. */
-export interface KeyMark extends Disposable {
-  /** By `Resumption.check`. */
-  readonly check: SecretBytes;
-  /** On the driver's clock, milliseconds. */
-  readonly expiresAt: number;
-}
 
 /** An earlier session, and which of the client's keys it is. */
 export interface FoundTicket {
@@ -30,13 +21,10 @@ export interface FoundTicket {
   readonly selected: number;
 }
 
-/** Of the key in `answer`, for the ticket that will be made; `undefined` where none will. */
-export function markOf(answer: Answer, { resumption, transport, bornAt }: Policy): KeyMark | undefined {
-  if (answer.kind !== "psk" || answer.expiresAt === undefined || transport === "datagram") return undefined;
-  const check = resumption?.check(answer.key);
-  if (!resumption || !check) return undefined;
-  const expiresAt = resumption.endOf(answer.expiresAt, bornAt);
-  return { check, expiresAt, [Symbol.dispose]: () => check[Symbol.dispose]() };
+/** Of `key`, the same work for any; `endsAt`: `undefined` for one of which no ticket is to be made. */
+export function markOf(key: SecretBytes, endsAt: number | undefined, policy: Policy): KeyMark | undefined {
+  const { resumption, transport, bornAt } = policy;
+  return transport === "datagram" ? undefined : resumption?.mark(key, endsAt, bornAt);
 }
 
 /** The first of the client's tickets that was made here, is not over and fits the hello; all others are passed over. */
@@ -76,11 +64,12 @@ export interface TicketContents {
   readonly serverName: string | undefined;
 }
 
-/** The body of a NewSessionTicket; `undefined` where the key is as good as over. */
+/** The body of a NewSessionTicket; `undefined` where the key is as good as over, or never said to end. */
 export function makeTicket(contents: TicketContents, mark: KeyMark, policy: Policy): Uint8Array | undefined {
   const { resumption, transport, bornAt } = policy;
   const { suite, key, nonce, identity, serverName } = contents;
   const { check, expiresAt } = mark;
+  if (expiresAt === undefined) return undefined;
   const lifetime = Math.min(Math.floor((expiresAt - bornAt) / 1000), MAX_TICKET_LIFETIME);
   if (lifetime < 1) return undefined;
   using master = secretConcat(key, new Uint8Array(SEALED_LENGTH - key.byteLength));

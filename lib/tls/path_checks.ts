@@ -1,0 +1,81 @@
+/** The questions that an acceptor has open: peers that said something new from an address where they were not (RFC 9853). @module */
+
+import { equal } from "../bytes/mod.ts";
+import type { Random } from "../platform.ts";
+import { PathCheck } from "./path_check.ts";
+import type { Peer } from "./peer_table.ts";
+
+/** One question at most for each peer: where it was seen last. */
+export class PathChecks {
+  readonly #random: Random;
+  /** Sends a question. */
+  readonly #transmit: (bytes: Uint8Array, to: string) => void;
+  readonly #open = new Map<Peer, PathCheck>();
+
+  constructor(random: Random, transmit: (bytes: Uint8Array, to: string) => void) {
+    this.#random = random;
+    this.#transmit = transmit;
+  }
+
+  /** Open questions. A count. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** When to call `expire`; undefined while nothing is asked. */
+  get deadline(): number | undefined {
+    let first: number | undefined;
+    for (const { dueAt } of this.#open.values()) if (first === undefined || dueAt < first) first = dueAt;
+    return first;
+  }
+
+  /** `length` bytes came from `from`, with a record of `peer` newer than all before it: asks there. */
+  begin(peer: Peer, from: string, length: number, now: number): void {
+    let check = this.#open.get(peer);
+    if (check?.to !== from) {
+      check = new PathCheck(from, this.#random);
+      this.#open.set(peer, check);
+    }
+    check.received(length);
+    this.#ask(peer, check, now);
+  }
+
+  /** Asks what could not be asked before there were record numbers to ask with. */
+  resume(peer: Peer, now: number): void {
+    const check = this.#open.get(peer);
+    if (check) this.#ask(peer, check, now);
+  }
+
+  /** Asks again, or no more, where it is time. */
+  expire(now: number): void {
+    for (const [peer, check] of [...this.#open]) {
+      if (now < check.dueAt) continue;
+      if (check.isGivenUp) this.#open.delete(peer);
+      else this.#ask(peer, check, now);
+    }
+  }
+
+  /** Whether `cookie`, which came from `from`, shows that `peer` is there: the question is answered then. */
+  settle(peer: Peer, from: string, cookie: Uint8Array): boolean {
+    const check = this.#open.get(peer);
+    if (!check || check.to !== from || !equal(check.cookie, cookie)) return false;
+    return this.#open.delete(peer);
+  }
+
+  /** Nothing more is asked of `peer`. */
+  drop(peer: Peer): void {
+    this.#open.delete(peer);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#open.clear();
+  }
+
+  #ask(peer: Peer, check: PathCheck, now: number): void {
+    if (peer.engine.awaitsNumbers) return;
+    const bytes = peer.engine.checkPath(check.cookie);
+    if (!bytes) this.#open.delete(peer);
+    else if (check.mayAsk(bytes.length, now)) this.#transmit(bytes, check.to);
+  }
+}
