@@ -41,8 +41,11 @@ export interface DtlsAcceptorOptions
   extends Omit<CommonOptions, "now">, DatagramOptions, Pick<ServerOptions, "hint" | "ownIdentities" | "resumption"> {
   /** How long each handshake may take from the hello with the cookie on. Default 30. */
   readonly handshakeSeconds?: number;
-  /** Bytes of the Connection IDs given out, `nodeId` included: 0, or 4 to 255. Default 8. 0: peers are known by their address alone. */
-  readonly connectionIdLength?: number;
+  /**
+   * Bytes of the Connection IDs given out, `nodeId` included: 0, or 4 to 255. Default 8. 0: peers are known by their
+   * address alone, and get records by what they want to receive. `false`: Connection IDs are not spoken of.
+   */
+  readonly connectionIdLength?: number | false;
   /** How each Connection ID begins, so that a cluster's front can tell whose it is; 4 bytes less than the whole at most. Default: none. */
   readonly nodeId?: Uint8Array;
   /** Handshakes at the same time, from all. Default 256. Who waits longest for its peer gives way. */
@@ -93,7 +96,7 @@ export function toServerPolicy(options: DtlsAcceptorOptions, now: number, connec
   const handshakeSeconds = options.handshakeSeconds ?? HANDSHAKE_SECONDS;
   return {
     ...toPolicy({ ...options, ...toVersions(options), role: "server", now, handshakeSeconds }, DATAGRAM),
-    connectionId,
+    ...(options.connectionIdLength !== false && { connectionId }),
   };
 }
 
@@ -123,7 +126,8 @@ export interface AcceptorPolicy {
 
 /** Throws RangeError for options that make no sense. */
 export function toAcceptorPolicy(options: DtlsAcceptorOptions): AcceptorPolicy {
-  const { connectionIdLength = 8, nodeId = new Uint8Array(0), random } = options;
+  const { nodeId = new Uint8Array(0), random } = options;
+  const connectionIdLength = options.connectionIdLength === false ? 0 : options.connectionIdLength ?? 8;
   if (!(Number.isInteger(connectionIdLength) && connectionIdLength >= 0 && connectionIdLength <= 255)) {
     throw new RangeError("connectionIdLength is 0 to 255 bytes");
   }

@@ -115,6 +115,18 @@ test("MAC-then-encrypt, where it is allowed at all, comes without Connection IDs
   assert.equal(puppet.peerConnectionId, undefined);
 });
 
+test("a client takes no MAC-then-encrypt under a Connection ID, and says which of the two it is, as mbedTLS and Scandium choose it", async () => {
+  const { Puppet } = await import("./datagram_puppet.ts");
+  for (const [connectionId, code] of [[new Uint8Array(2), "downgrade"], [undefined, "open"]] as const) {
+    const puppet = new Puppet("server", { suite: CBC_SHA256, encryptThenMac: false });
+    const left = client({ suites: [CBC_SHA256], macThenEncrypt: true });
+    puppet.hear(...left.sent());
+    left.receive(puppet.serverHello({ ...(connectionId && { connectionId }) }));
+    assert.equal(left.code, code);
+    assert.match(left.closed?.error?.message ?? "under a Connection ID", /under a Connection ID/);
+  }
+});
+
 test("a flight that nobody answers is said again after 1, 2, 4, 8 seconds, the same messages in new records", () => {
   const left = client();
   const [first] = left.sent();

@@ -165,7 +165,7 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
       ...this.#common(),
       ...{ random, hostOf, maxHandshakes, maxHandshakesPerHost },
       maxEngines: maxChannels + maxHandshakes,
-      connectionIdLength: connectionId === false ? 0 : connectionId,
+      connectionIdLength: connectionId,
       ...(nodeId && { nodeId }),
       ...(hint && { hint: toUtf8(hint) }),
       ...(ownIdentities && { ownIdentities }),

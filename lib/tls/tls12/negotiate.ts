@@ -91,7 +91,9 @@ export function checkParameters(offer: ClientHello, hello: ServerHello, policy: 
   checkEncryptThenMac(suite, hello, policy);
   const { extendedMasterSecret, encryptThenMac } = hello;
   const connectionIds = checkConnectionIds(offer, hello);
-  if (connectionIds && suite.protection.kind === "cbc" && !encryptThenMac) throw macThenEncryptRefused();
+  if (connectionIds && suite.protection.kind === "cbc" && !encryptThenMac) {
+    throw macThenEncryptRefused("CBC without encrypt-then-MAC under a Connection ID is not allowed here");
+  }
   const sizes = checkSizes(offer, hello, TLS_1_2);
   return {
     ...{ suite, extendedMasterSecret, encryptThenMac },
@@ -162,10 +164,8 @@ function checkEncryptThenMac(suite: CipherSuite, hello: ServerHello, policy: Pol
   if (block && !hello.encryptThenMac && !policy.macThenEncrypt) throw macThenEncryptRefused();
 }
 
-function macThenEncryptRefused(): TlsFailure {
-  return new TlsFailure("insufficient_security", "downgrade", "CBC without encrypt-then-MAC is not allowed here", {
-    clause: "RFC 7366 3",
-  });
+function macThenEncryptRefused(what = "CBC without encrypt-then-MAC is not allowed here"): TlsFailure {
+  return new TlsFailure("insufficient_security", "downgrade", what, { clause: "RFC 7366 3" });
 }
 
 const SECP256R1 = 0x0017;

@@ -127,7 +127,7 @@ test("Connection IDs: the server's 8 bytes unless said otherwise, the client's w
     { client: { connectionId: 4 }, server: { connectionId: 6 }, expected: [6, 4] },
     { client: { connectionId: 4 }, server: { connectionId: 0 }, expected: [0, 4] },
     { client: { connectionId: false }, server: {}, expected: [0, 0] },
-    { client: { connectionId: 4 }, server: { connectionId: false }, expected: undefined },
+    { client: { connectionId: 4 }, server: { connectionId: false }, expected: [0, 0] },
   ] as const;
   const versions = ["1.2", "1.3"] as const;
   for (
@@ -143,7 +143,7 @@ test("Connection IDs: the server's 8 bytes unless said otherwise, the client's w
     sent.length = 0;
     await channel.send(new Uint8Array(3));
     await far.send(new Uint8Array(3));
-    if (expected) assert.deepEqual(sent.map(({ bytes }) => LENGTH_OF_ID[version](bytes)), expected);
+    assert.deepEqual(sent.map(({ bytes }) => LENGTH_OF_ID[version](bytes)), expected);
     await listener[Symbol.asyncDispose]();
   }
 });
