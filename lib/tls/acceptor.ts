@@ -29,7 +29,8 @@ import { PathChecks } from "./path_checks.ts";
 import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
-import { isUnified, unifiedAt } from "./record/unified_header.ts";
+import { findRecord, RecordPlace } from "./record/record_place.ts";
+import { isUnified } from "./record/unified_header.ts";
 import { RefusedHellos } from "./refused_hellos.ts";
 import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
@@ -156,14 +157,15 @@ class DatagramAcceptor implements Acceptor {
 
   #enter(): void {
     if (this.#disposed) throw new SeccfError("state", "the acceptor was disposed");
-    this.#outputs.settle();
   }
 
   /** Version 1.3, under keys. */
   #unified(datagram: Uint8Array, now: number): void {
-    const record = unifiedAt(datagram, 0, this.#policy.connectionIdLength);
-    if (record?.connectionId) this.#giveById(record.connectionId, datagram, now);
-    else if (record) this.#giveByAddress(false, datagram, now);
+    const idLength = this.#policy.connectionIdLength;
+    if (!findRecord(datagram, 0, datagram.length, idLength, PLACE)) return;
+    const { hasId, idAt } = PLACE;
+    if (hasId) this.#giveById(datagram.subarray(idAt, idAt + idLength), datagram, now);
+    else this.#giveByAddress(false, datagram, now);
   }
 
   #giveById(connectionId: Uint8Array, datagram: Uint8Array, now: number): void {
@@ -332,3 +334,5 @@ class DatagramAcceptor implements Acceptor {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** One for all: nothing of it outlives the look that it is for. */
+const PLACE = new RecordPlace();

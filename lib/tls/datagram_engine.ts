@@ -25,7 +25,8 @@ import { MAX_IDLE_RECORDS } from "./limits.ts";
 import type { Policy } from "./options.ts";
 import { discard, OutputQueue } from "./output_queue.ts";
 import { CONTENT } from "./record/content_type.ts";
-import { DatagramReader, type DatagramRecord } from "./record/datagram_reader.ts";
+import { DatagramReader } from "./record/datagram_reader.ts";
+import type { DatagramRecord } from "./record/datagram_record.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
 import { keptKeys, type SavedSession } from "./saved_session.ts";
@@ -64,7 +65,7 @@ export class DatagramEngine implements Engine {
     this.#handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
     if (saved) this.#resume(saved, policy);
     else this.#handshake.start(birth.now);
-    this.#flush();
+    this.#durability?.settle();
   }
 
   get deadline(): number | undefined {
@@ -96,8 +97,8 @@ export class DatagramEngine implements Engine {
     this.#enter(now);
     if (this.#state === "closed" || this.#late()) return;
     this.#reader.push(bytes);
-    this.#try(() => this.#read());
-    this.#flush();
+    this.#read();
+    this.#durability?.settle();
   }
 
   send(plaintext: Uint8Array, now: number): void {
@@ -107,11 +108,13 @@ export class DatagramEngine implements Engine {
     const most = this.#writer.most(epoch);
     if (plaintext.length > most) throw new SeccfError("too-large", `a datagram of this path carries ${most} bytes`);
     if (this.awaitsNumbers) throw new SeccfError("exhausted", "the next record numbers are not on record yet");
-    this.#try(() => {
+    try {
       this.#writer.write(epoch, CONTENT.applicationData, plaintext);
       this.#handshake.refresh(now);
-    });
-    this.#flush();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#durability?.settle();
   }
 
   answer(demand: Demand, answer: Answer, now: number): void {
@@ -123,16 +126,16 @@ export class DatagramEngine implements Engine {
     this.#reader.push(NOTHING);
     this.#try(() => {
       go();
-      this.#read();
+      this.#readAll();
     });
-    this.#flush();
+    this.#durability?.settle();
   }
 
   expire(now: number): void {
     this.#enter(now);
     if (this.#late()) return;
     this.#try(() => this.#handshake.repeat(now));
-    this.#flush();
+    this.#durability?.settle();
   }
 
   close(now: number): void {
@@ -140,7 +143,7 @@ export class DatagramEngine implements Engine {
     if (this.#state === "closed") return;
     if (this.#state === "open") this.#alert("close_notify");
     this.#end();
-    this.#flush();
+    this.#durability?.settle();
   }
 
   exportKey(label: string, context: Uint8Array | undefined, length: number): SecretBytes {
@@ -150,7 +153,8 @@ export class DatagramEngine implements Engine {
   }
 
   poll(): Output | undefined {
-    const output = this.#outputs.poll();
+    // What was written leaves before anything that the driver may do next.
+    const output = this.#writer.poll() ?? this.#outputs.poll();
     if (output) return output;
     this.#reader.trim();
     this.#writer.trim();
@@ -161,7 +165,7 @@ export class DatagramEngine implements Engine {
     if (this.#state === "disposed") return;
     const ended = this.#state === "closed";
     this.#wipe();
-    discard(this.#outputs);
+    discard(this);
     this.#state = "disposed";
     if (!ended) this.#watcher?.ended(this);
   }
@@ -186,7 +190,7 @@ export class DatagramEngine implements Engine {
 
   #enter(now: number): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (!this.#outputs.settle()) throw new SeccfError("state", "outputs are waiting: poll first");
+    if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
     this.#now = now;
     this.#durability?.session?.numbers.tell(now);
   }
@@ -223,8 +227,8 @@ export class DatagramEngine implements Engine {
     this.#enter(now);
     // In one piece: what is delivered is valid together.
     this.#reader.push(concat(...grant()));
-    this.#try(() => this.#read());
-    this.#flush();
+    this.#read();
+    this.#durability?.settle();
     this.#watcher?.granted(this, now);
   }
 
@@ -244,6 +248,14 @@ export class DatagramEngine implements Engine {
   }
 
   #read(): void {
+    try {
+      this.#readAll();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #readAll(): void {
     while (this.#state !== "closed") {
       const record = this.#reader.next();
       if (!record) break;
@@ -259,7 +271,7 @@ export class DatagramEngine implements Engine {
     else if (type === CONTENT.alert) this.#alertCame(record);
     else if (type === CONTENT.changeCipherSpec) this.#handshake.changeCipherSpec(payload, this.#now);
     // RFC 9147 5.8.1: epoch 2 is for the handshake alone.
-    else if (type === CONTENT.applicationData && epoch !== 2) this.#applicationData(payload);
+    else if (type === CONTENT.applicationData && epoch !== 2) this.#applicationData();
     else if (type === CONTENT.ack) this.#handshake.acknowledged(record, this.#now);
     else if (type === CONTENT.returnRoutability) this.#pathMessage(payload);
   }
@@ -280,11 +292,11 @@ export class DatagramEngine implements Engine {
     }
   }
 
-  #applicationData(payload: Uint8Array): void {
+  #applicationData(): void {
     if (this.#state !== "open") return;
     this.#handshake.settle();
     this.#idleRecords = 0;
-    this.#outputs.push({ kind: "data", bytes: payload });
+    this.#outputs.push(this.#reader.data);
   }
 
   #alertCame({ epoch, payload }: DatagramRecord): void {
@@ -364,12 +376,6 @@ export class DatagramEngine implements Engine {
     this.#reader[Symbol.dispose]();
     this.#writer[Symbol.dispose]();
     this.#durability?.[Symbol.dispose]();
-  }
-
-  /** What was written leaves before anything that the driver may do next. */
-  #flush(): void {
-    this.#durability?.settle();
-    for (const bytes of this.#writer.take().reverse()) this.#outputs.unshift({ kind: "transmit", bytes });
   }
 }
 

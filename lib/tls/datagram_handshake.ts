@@ -19,7 +19,8 @@ import { Reassembler } from "./handshake/reassembler.ts";
 import { PostHandshake } from "./post_handshake.ts";
 import { decodeAck } from "./record/ack.ts";
 import type { Epoch } from "./record/datagram_header.ts";
-import type { DatagramReader, DatagramRecord } from "./record/datagram_reader.ts";
+import type { DatagramReader } from "./record/datagram_reader.ts";
+import type { DatagramRecord } from "./record/datagram_record.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
 
 /** What a handshake is part of. */

@@ -79,7 +79,8 @@ export interface Session {
 
 /**
  * One (D)TLS connection, client or server. Every input takes `now`; after each, `poll` until `undefined`,
- * or the next input throws `state`. Bytes in an output are valid until the next call.
+ * or the next input throws `state`. Bytes in an output are valid until the next call, `poll` included: the one that gives
+ * `undefined` wipes them.
  */
 export interface Engine extends Disposable {
   /** One datagram, or any piece of the stream. Input is not kept. */

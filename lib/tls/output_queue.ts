@@ -1,52 +1,40 @@
 /** What an engine, or the front of a server, wants done: in order, and until all of it is out. @module */
 
-import type { Output } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 
-/** Keeps what is out as well, until all is: what comes meanwhile goes behind it. */
+/** Mostly there is one at a time, and then nothing is allocated; while none waits, nothing is held. */
 export class OutputQueue<T> {
-  readonly #outputs: T[] = [];
-  #polled = 0;
+  #first: T | undefined;
+  #others: T[] | undefined;
 
   /** Adds what is to be done last. */
   push(output: T): void {
-    this.#outputs.push(output);
-  }
-
-  /** Adds what is to be done before all else; only while none is out. */
-  unshift(output: T): void {
-    this.#outputs.unshift(output);
+    if (this.isEmpty) this.#first = output;
+    else (this.#others ??= []).push(output);
   }
 
   /** The next one; `undefined` when all are out. */
   poll(): T | undefined {
-    const output = this.#outputs[this.#polled];
-    if (output) this.#polled++;
-    else this.clear();
+    const output = this.#first;
+    this.#first = this.#others?.shift();
+    if (this.#others?.length === 0) this.#others = undefined;
     return output;
   }
 
-  /** Whether all are out; they are forgotten then. */
-  settle(): boolean {
-    if (this.#polled < this.#outputs.length) return false;
-    this.clear();
-    return true;
-  }
-
-  /** What is not out yet, which is the caller's then. */
-  drain(): T[] {
-    const left = this.#outputs.slice(this.#polled);
-    this.clear();
-    return left;
+  /** Whether all are out. */
+  get isEmpty(): boolean {
+    return this.#first === undefined;
   }
 
   /** Forgets all. */
   clear(): void {
-    this.#outputs.length = 0;
-    this.#polled = 0;
+    this.#first = this.#others = undefined;
   }
 }
 
-/** Forgets what an engine wanted done: nobody has taken it, so nobody else owns it. */
-export function discard(outputs: OutputQueue<Output>): void {
-  for (const output of outputs.drain()) if (output.kind === "resumable") output.state[Symbol.dispose]();
+/** Forgets what `engine` wanted done: nobody has taken it, so nobody else owns it. */
+export function discard(engine: Pick<Engine, "poll">): void {
+  for (let output = engine.poll(); output; output = engine.poll()) {
+    if (output.kind === "resumable") output.state[Symbol.dispose]();
+  }
 }

@@ -70,7 +70,6 @@ class StreamEngine implements Engine {
       ? new ClientHandshake(this.#link(), policy, options)
       : new ServerHandshake(this.#link(), policy, options);
     this.#handshake.start();
-    this.#flush();
   }
 
   get deadline(): number | undefined {
@@ -89,7 +88,6 @@ class StreamEngine implements Engine {
     } catch (error) {
       this.#fail(error);
     }
-    this.#flush();
   }
 
   send(plaintext: Uint8Array, _now: number): void {
@@ -101,7 +99,6 @@ class StreamEngine implements Engine {
     } catch (error) {
       this.#fail(error);
     }
-    this.#flush();
   }
 
   answer(demand: Demand, answer: Answer, now: number): void {
@@ -117,7 +114,6 @@ class StreamEngine implements Engine {
     } catch (error) {
       this.#fail(error);
     }
-    this.#flush();
   }
 
   expire(now: number): void {
@@ -130,7 +126,6 @@ class StreamEngine implements Engine {
     if (this.#state === "closed") return;
     if (this.#state === "open") this.#alert("close_notify");
     this.#end();
-    this.#flush();
   }
 
   exportKey(label: string, context: Uint8Array | undefined, length: number): SecretBytes {
@@ -138,7 +133,8 @@ class StreamEngine implements Engine {
   }
 
   poll(): Output | undefined {
-    const output = this.#outputs.poll();
+    // What was written leaves before anything that the driver may do next.
+    const output = this.#writer.poll() ?? this.#outputs.poll();
     if (output) return output;
     this.#reader.trim();
     this.#writer.trim();
@@ -147,13 +143,13 @@ class StreamEngine implements Engine {
 
   [Symbol.dispose](): void {
     this.#wipe();
-    discard(this.#outputs);
+    discard(this);
     this.#state = "disposed";
   }
 
   #enter(): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (!this.#outputs.settle()) throw new SeccfError("state", "outputs are waiting: poll first");
+    if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
   }
 
   /** Whether the handshake's time is over, which ends the connection. The peer is told nothing: it was silent too. */
@@ -191,7 +187,7 @@ class StreamEngine implements Engine {
     // RFC 5246 7.1: keys change between messages, never within one; nor does anything else come there.
     if (!this.#joiner.empty) throw unexpected("a record inside a handshake message");
     if (type === CONTENT.changeCipherSpec) this.#changeCipherSpec(payload);
-    else this.#applicationData(payload);
+    else this.#applicationData(payload.length);
   }
 
   #changeCipherSpec(payload: Uint8Array): void {
@@ -203,14 +199,14 @@ class StreamEngine implements Engine {
     this.#handshake.changeCipherSpec();
   }
 
-  #applicationData(payload: Uint8Array): void {
+  #applicationData(length: number): void {
     if (this.#state !== "open") throw unexpected("application data");
-    if (payload.length === 0) {
+    if (length === 0) {
       this.#passOver();
       return;
     }
     this.#idleRecords = 0;
-    this.#outputs.push({ kind: "data", bytes: payload });
+    this.#outputs.push(this.#reader.data);
   }
 
   #message(message: HandshakeMessage): void {
@@ -358,12 +354,6 @@ class StreamEngine implements Engine {
     this.#keys[Symbol.dispose]();
     this.#sequel?.[Symbol.dispose]();
     this.#sequel = undefined;
-  }
-
-  /** What was written leaves before anything that the driver may do next. */
-  #flush(): void {
-    const bytes = this.#writer.take();
-    if (bytes) this.#outputs.unshift({ kind: "transmit", bytes });
   }
 }
 

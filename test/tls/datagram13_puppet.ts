@@ -64,7 +64,7 @@ export class Puppet13 {
     this.#writer.open(2, this.#keysOf(this.#own[0]!));
     this.#writer.open(3, this.#keysOf(this.#own[1]!));
     for (const epoch of [2, 3]) for (let i = 0; i < 80; i++) this.#writer.write(epoch, 0, new Uint8Array(0));
-    this.#writer.take();
+    while (this.#writer.poll());
     this.#peers = secretIn(lines, side === "client" ? "server" : "client", "TRAFFIC_SECRET_0");
     this.#reader = new DatagramReader(ids?.[side] ?? new Uint8Array(0));
     this.#reader.expectId((ids?.[side].length ?? 0) > 0);
@@ -78,7 +78,7 @@ export class Puppet13 {
   /** A datagram with one record. */
   record(type: number, payload: Uint8Array, epoch = 3): Uint8Array {
     this.#writer.write(epoch, type, payload);
-    return new Uint8Array(this.#writer.take()[0]!);
+    return new Uint8Array(this.#writer.poll()!.bytes);
   }
 
   /** A datagram with one whole message, the next of its side unless `seq` says otherwise. */

@@ -13,7 +13,8 @@ import { decodeAck, encodeAck } from "../../lib/tls/record/ack.ts";
 import { DatagramReader } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
 import { EpochKeys } from "../../lib/tls/record/epoch_keys.ts";
-import { nearestNumber, unifiedAt } from "../../lib/tls/record/unified_header.ts";
+import { nearestNumber } from "../../lib/tls/record/unified_header.ts";
+import { sealEpoch, unifiedAt } from "./pads.ts";
 import { trafficKeys } from "../../lib/tls/tls13/key_schedule.ts";
 
 const SUITES = [0x1301, 0x1302, 0x1303, 0x1304, 0x1305] as const;
@@ -70,7 +71,7 @@ function record(
   },
 ): Uint8Array {
   using keys = keysOf(suite, epoch);
-  // Content, its type, and zeros behind it: the last zero takes the place of the type that sealInto would write.
+  // Content, its type, and zeros behind it: the last zero takes the place of the type that `seal` would write.
   const content = concat(
     toUtf8(text),
     padding > 0 ? Uint8Array.of(23) : NO_ID,
@@ -80,8 +81,7 @@ function record(
   const first = 0x20 | (id.length > 0 ? 0x10 : 0) | (short ? 0 : 8) | (length ? 4 : 0) | (epoch & 3);
   const low = short ? [number & 0xff] : [(number >> 8) & 0xff, number & 0xff];
   const header = Uint8Array.from([first, ...id, ...low, ...(length ? [bodyLength >> 8, bodyLength & 0xff] : [])]);
-  const body = new Uint8Array(bodyLength);
-  keys.sealInto(header, number, padding > 0 ? 0 : 23, content, body);
+  const body = sealEpoch(keys, header, number, padding > 0 ? 0 : 23, content);
   keys.turnNumber(header, 1 + id.length, short ? 1 : 2, body);
   return concat(header, body);
 }
@@ -136,13 +136,13 @@ test("each epoch counts for itself and reads each record once, in any order; wha
   const to = writer(0x1301, { epochs: [2, 3, 4] });
   const sent = [2, 3, 4, 2, 3, 4].map((epoch, i) => {
     to.write(epoch, 23, toUtf8(`${i}`));
-    return new Uint8Array(to.take()[0]!);
+    return new Uint8Array(to.poll()!.bytes);
   });
   assert.deepEqual(texts(from, concat(...[...sent].reverse())), ["4:1 5", "3:1 4", "2:1 3", "4:0 2", "3:0 1", "2:0 0"]);
   assert.deepEqual(texts(from, concat(...sent)), []);
   for (const epoch of [2, 3, 4]) to.write(epoch, 23, toUtf8("more"));
   from.forget(4);
-  assert.deepEqual(texts(from, new Uint8Array(to.take()[0]!)), ["4:2 more"]);
+  assert.deepEqual(texts(from, new Uint8Array(to.poll()!.bytes)), ["4:2 more"]);
   to.forget(4);
   assert.throws(() => to.write(3, 23, NO_ID), { code: "state" });
 });
@@ -152,7 +152,7 @@ test("what is newest grows with newer records alone, also while the peer is stil
   const to = writer(0x1301, { epochs: [3, 4] });
   const say = (epoch: number): Uint8Array => {
     to.write(epoch, 23, toUtf8("x"));
-    return new Uint8Array(to.take()[0]!);
+    return new Uint8Array(to.poll()!.bytes);
   };
   const [a, b, c, d] = [say(3), say(3), say(3), say(4)];
   const grown: number[] = [];
@@ -184,10 +184,10 @@ test("no ciphertext is shorter than what hides its number: short ones are padded
     const to = writer(suite);
     for (let length = 0; length < 12; length++) {
       to.write(3, 23, new Uint8Array(length).fill(7));
-      const [bytes] = to.take();
-      assert.ok(bytes!.length >= 5 + 16, `${suite} ${length}`);
+      const { bytes } = to.poll()!;
+      assert.ok(bytes.length >= 5 + 16, `${suite} ${length}`);
       const from = reader(suite);
-      from.push(bytes!);
+      from.push(bytes);
       assert.equal(from.next()?.payload.length, length);
     }
     for (let length = 0; length < 16; length++) {
@@ -205,9 +205,9 @@ test("a datagram is never longer than it may be, and `most` is exact for every s
         const to = writer(suite, { id, longest });
         const most = to.most(3);
         to.write(3, 23, new Uint8Array(most));
-        assert.ok(to.take()[0]!.length <= longest);
+        assert.ok(to.poll()!.bytes.length <= longest);
         to.write(3, 23, new Uint8Array(most + 1));
-        assert.ok(to.take()[0]!.length > longest);
+        assert.ok(to.poll()!.bytes.length > longest);
       }
     }
   }

@@ -75,7 +75,7 @@ export class Puppet {
   record(type: number, payload: Uint8Array, epoch: Epoch = this.epoch): Uint8Array {
     if (epoch === 1) this.#protectWriter();
     this.#writer.write(epoch, type, payload);
-    return this.#writer.take()[0]!.slice();
+    return this.#writer.poll()!.bytes.slice();
   }
 
   /** A handshake message that takes part in the transcript. */

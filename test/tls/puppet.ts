@@ -17,6 +17,7 @@ import { Transcript } from "../../lib/tls/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { GCM, IDENTITY, PSK } from "./pair.ts";
 import { PuppetShare } from "./puppet_share.ts";
+import { sealWith } from "./pads.ts";
 
 /** What the puppet plays. */
 export interface PuppetOptions {
@@ -71,15 +72,14 @@ export class Puppet {
   /** A record of any type, under the keys in force. */
   record(type: number, payload: Uint8Array): Uint8Array {
     this.#writer.write(type, payload);
-    return new Uint8Array(this.#writer.take() ?? []);
+    return new Uint8Array(this.#writer.poll()?.bytes ?? []);
   }
 
   /** A protected record of `length` zeros, be it none or too many, with the number that it must have. */
   sealed(type: number, number: number, length: number): Uint8Array {
     const sequence = new RecordSequence(TLS_1_2, number);
-    const out = new Uint8Array(length + 512);
-    const sealed = this.#derived()[this.role].sealInto(sequence.next(type), new Uint8Array(length), out);
-    return concat(Uint8Array.of(type, 3, 3, sealed >> 8, sealed), out.subarray(0, sealed));
+    const sealed = sealWith(this.#derived()[this.role], sequence.next(type), new Uint8Array(length));
+    return concat(Uint8Array.of(type, 3, 3, sealed.length >> 8, sealed.length), sealed);
   }
 
   /** A handshake message that takes part in the transcript. */

@@ -34,6 +34,7 @@ import { Transcript13 } from "../../lib/tls/tls13/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { IDENTITY, PSK } from "./pair.ts";
 import type { Heard } from "./puppet.ts";
+import { sealInner } from "./pads.ts";
 
 /** What the puppet plays. */
 export interface Puppet13Options {
@@ -84,22 +85,20 @@ export class Puppet13 {
   /** A record of any type, under the keys in force. */
   record(type: number, payload: Uint8Array): Uint8Array {
     this.#writer.write(type, payload);
-    return new Uint8Array(this.#writer.take() ?? []);
+    return new Uint8Array(this.#writer.poll()?.bytes ?? []);
   }
 
   /** A record in the clear. */
   clear(type: number, payload: Uint8Array): Uint8Array {
     this.#writer.writeClear(type, payload);
-    return new Uint8Array(this.#writer.take() ?? []);
+    return new Uint8Array(this.#writer.poll()?.bytes ?? []);
   }
 
   /** One record under the keys in force whose inner plaintext is `inner`: type and padding by hand. */
   inner(inner: Uint8Array, number = 0): Uint8Array {
     const keys = trafficKeys("tls13 ", this.#suite, this.#sent!);
-    const out = new Uint8Array(inner.length + 64);
     // The last byte takes the place of the type.
-    const length = new InnerProtection(this.#suite, keys, number).sealInto(inner.at(-1)!, inner.subarray(0, -1), out);
-    return out.slice(0, length);
+    return sealInner(new InnerProtection(this.#suite, keys, number), inner.at(-1)!, inner.subarray(0, -1));
   }
 
   /** A handshake message that takes part in the transcript. */

@@ -11,7 +11,8 @@ import { HANDSHAKE, MessageJoiner } from "../../lib/tls/handshake/message.ts";
 import { decodeNewSessionTicket } from "../../lib/tls/handshake/new_session_ticket.ts";
 import { bindersLength } from "../../lib/tls/handshake/pre_shared_key.ts";
 import { decodeServerHello, isRetryRequest } from "../../lib/tls/handshake/server_hello.ts";
-import { InnerProtection, typeAt } from "../../lib/tls/record/inner_protection.ts";
+import { InnerProtection } from "../../lib/tls/record/inner_protection.ts";
+import { openInner } from "./pads.ts";
 import {
   applicationTraffic,
   binder,
@@ -77,13 +78,12 @@ class Follower {
       this.#messages(side, record.subarray(5));
       return;
     }
-    const out = new Uint8Array(record.length);
-    const length = keys.openInto(record, out);
-    assert.ok(length > 0, `a record of ${side} does not open`);
-    const at = typeAt(out.subarray(0, length));
-    if (out[at] === 22) this.#messages(side, out.subarray(0, at));
-    else if (out[at] === 23) this.data.push(toHex(out.subarray(0, at)));
-    else this.seen.push(`${side} alert ${out[0]} ${out[1]}`);
+    const opened = openInner(keys, record);
+    assert.ok(opened, `a record of ${side} does not open`);
+    const { type, content } = opened;
+    if (type === 22) this.#messages(side, content);
+    else if (type === 23) this.data.push(toHex(content));
+    else this.seen.push(`${side} alert ${content[0]} ${content[1]}`);
   }
 
   #messages(side: "c" | "s", bytes: Uint8Array): void {

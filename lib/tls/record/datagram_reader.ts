@@ -6,16 +6,18 @@
  */
 
 import { SeccfError } from "../../error.ts";
-import { equal } from "../../bytes/mod.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
-import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_0, DTLS_1_2 } from "./content_type.ts";
+import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf } from "./datagram_header.ts";
+import { type DatagramRecord, FoundRecord } from "./datagram_record.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
+import { borrowPad, type Data, type Pad, returnPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
+import { findRecord, isNamed, RecordPlace } from "./record_place.ts";
 import { ReplayWindow, type WindowState } from "./replay_window.ts";
-import { isUnified, unifiedAt, type UnifiedRecord } from "./unified_header.ts";
-import { isFor, type OpenedRecord, UnifiedReader } from "./unified_reader.ts";
+import { isUnified } from "./unified_header.ts";
+import { UnifiedReader } from "./unified_reader.ts";
 
 /** One record as it stands in a datagram. Views. */
 export interface RawRecord {
@@ -38,27 +40,17 @@ interface EarlyRecord {
   readonly isIdentified: boolean;
 }
 
-/** One record, opened; views that stay until the next `push`. Nobody answers for what is in epoch 0. */
-export type DatagramRecord = OpenedRecord;
-
 /**
- * The record at `at`, or `undefined` where there is none that ends within the datagram: what follows can not be found
- * either. Records of type tls12_cid have a Connection ID of `connectionIdLength` bytes.
+ * The record at `at`, which has no unified header, or `undefined` where there is none that ends within the datagram. Records
+ * of type tls12_cid have a Connection ID of `connectionIdLength` bytes.
  */
 export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: number): RawRecord | undefined {
-  const type = datagram[at]!;
-  const idLength = type === CONTENT.connectionId ? connectionIdLength : 0;
-  const bodyAt = at + DATAGRAM_HEADER_LENGTH + idLength;
-  if (bodyAt > datagram.length) return undefined;
-  const u16 = (i: number): number => (datagram[i]! << 8) | datagram[i + 1]!;
-  const end = bodyAt + u16(bodyAt - 2);
-  if (end > datagram.length) return undefined;
+  const place = new RecordPlace();
+  if (!findRecord(datagram, at, datagram.length, connectionIdLength, place) || place.isUnified) return undefined;
+  const { type, version, epoch, number, hasId, idAt, bodyAt, end } = place;
   return {
-    type,
-    version: u16(at + 1),
-    epoch: u16(at + 3),
-    number: u16(at + 5) * 0x100000000 + u16(at + 7) * 0x10000 + u16(at + 9),
-    connectionId: datagram.subarray(at + 11, at + 11 + idLength),
+    ...{ type, version, epoch, number },
+    connectionId: datagram.subarray(idAt, hasId ? idAt + connectionIdLength : idAt),
     body: datagram.subarray(bodyAt, end),
     whole: datagram.subarray(at, end),
   };
@@ -85,12 +77,16 @@ export class DatagramReader {
   /** Whether a record of the datagram in hand waits for its key. */
   #isEarly = false;
   /** Copies of records that came before their keys. */
-  #early: EarlyRecord[] = [];
+  #early: readonly EarlyRecord[] = NONE;
   #earlyLength = 0;
-  #datagram: Uint8Array = NOTHING;
+  /** The datagram in hand, opened where it lies, and behind it what waited for its key; until `trim`. */
+  #pad: Pad | undefined;
+  /** Bytes of the datagram, how many of them are read, and how many of the pad are in use. */
+  #length = 0;
   #at = 0;
-  #plaintext: Uint8Array = NOTHING;
-  #plaintextLength = 0;
+  #used = 0;
+  /** How many of the pad may have been written. */
+  #touched = 0;
   #unopened = 0;
   #limit = MAX_PLAINTEXT;
 
@@ -175,168 +171,169 @@ export class DatagramReader {
     this.#unified?.forget(epoch);
   }
 
-  /** Takes one datagram, which must stay as it is until `next` finds no more. Payloads handed out before are overwritten. */
+  /** Takes one datagram; it is the caller's again at once. Payloads handed out before are overwritten. */
   push(datagram: Uint8Array): void {
-    this.#datagram = datagram;
-    this.#at = 0;
     this.#isIdentified = false;
     this.#isEarly = false;
-    this.#plaintextLength = 0;
+    this.#at = this.#used = 0;
+    this.#length = datagram.length;
+    if (this.#length > 0) this.#room(this.#length).bytes.set(datagram);
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
   next(): DatagramRecord | undefined {
     for (let opened = this.#nextEarly(); this.epoch > 0 && opened !== "none"; opened = this.#nextEarly()) {
-      if (opened) return opened;
+      if (opened) return RECORD;
     }
-    while (this.#at < this.#datagram.length) {
-      const read = isUnified(this.#datagram[this.#at]!) ? this.#nextUnified() : this.#nextPlain();
-      if (read === "no record") break;
-      if (read) return read;
+    while (this.#pad && this.#at < this.#length) {
+      if (!findRecord(this.#pad.bytes, this.#at, this.#length, this.#ownId.length, PLACE)) break;
+      // RFC 9147 4: behind a record for somebody else nothing is for us.
+      if (PLACE.isUnified && (this.#protection || !this.#isForUs(this.#pad))) break;
+      this.#at = PLACE.end;
+      if (PLACE.isUnified ? this.#nextUnified(this.#pad) : this.#nextPlain(this.#pad)) return RECORD;
     }
-    this.#datagram = NOTHING;
+    this.#at = this.#length;
     return undefined;
   }
 
-  /** Gives back a large buffer; payloads already handed out stay as they are. */
+  /** The payload that `next` found last. */
+  get data(): Data {
+    return this.#pad!.data(RECORD.payload);
+  }
+
+  /** Gives back the memory, and with it the payloads handed out. */
   trim(): void {
-    if (this.#plaintext.length > KEEP) this.#plaintext = NOTHING;
+    if (!this.#pad) return;
+    returnPad(this.#pad, this.#touched);
+    this.#pad = undefined;
+    this.#touched = 0;
   }
 
   /** Wipes the keys and what waits. */
   [Symbol.dispose](): void {
     this.#protection?.[Symbol.dispose]();
     this.#unified?.[Symbol.dispose]();
-    this.#early = [];
-    this.#datagram = NOTHING;
-    this.#plaintext = NOTHING;
+    this.#early = NONE;
+    this.#length = 0;
   }
 
-  #nextPlain(): DatagramRecord | "no record" | undefined {
-    const record = recordAt(this.#datagram, this.#at, this.#ownId.length);
-    if (!record) return "no record";
-    this.#at += record.whole.length;
-    if (record.epoch === 0) return this.#inClear ? readClear(record) : undefined;
-    if (record.epoch !== 1) return undefined;
-    if (this.#protection) return this.#open(record);
-    if (!this.#unified) this.#keep(record.whole, false);
-    return undefined;
+  #nextPlain(pad: Pad): boolean {
+    const { epoch, at, end } = PLACE;
+    if (epoch === 0) return this.#inClear && RECORD.readClear(pad, PLACE);
+    if (epoch !== 1) return false;
+    if (this.#protection) return this.#open(this.#protection, pad);
+    if (!this.#unified) this.#keep(pad.bytes.slice(at, end), false);
+    return false;
   }
 
-  #nextUnified(): DatagramRecord | "no record" | undefined {
-    const record = unifiedAt(this.#datagram, this.#at, this.#ownId.length);
-    // RFC 9147 4: behind a record for somebody else nothing is for us.
-    if (!record || this.#protection || !this.#isForUs(record)) return "no record";
-    this.#at += record.whole.length;
-    this.#isIdentified ||= record.connectionId !== undefined;
-    if (this.#unified?.knows(record)) return this.#openUnified(record);
+  #nextUnified(pad: Pad): boolean {
+    this.#isIdentified ||= PLACE.hasId;
+    if (this.#unified?.knows(PLACE.epoch)) return this.#openUnified(this.#unified, pad);
     // Later epochs have their keys before anybody writes in them (RFC 9147 8).
-    if (this.epoch < 3 && record.epochBits >= 2) this.#keep(record.whole, this.#isIdentified);
-    return undefined;
+    if (this.epoch < 3 && PLACE.epoch >= 2) this.#keep(pad.bytes.slice(PLACE.at, PLACE.end), this.#isIdentified);
+    return false;
   }
 
-  #isForUs(record: UnifiedRecord): boolean {
-    if (this.#named === undefined && !record.connectionId) return true;
-    return isFor(record, this.#named === false ? NOTHING : this.#ownId, this.#isIdentified);
+  /** Whether what a record calls its receiver by is this end's, or may be left out: an earlier one of its datagram said it. */
+  #isForUs({ bytes }: Pad): boolean {
+    if (this.#named === undefined && !PLACE.hasId) return true;
+    const id = this.#named === false ? NOTHING : this.#ownId;
+    if (!PLACE.hasId) return id.length === 0 || this.#isIdentified;
+    return id.length > 0 && isNamed(bytes, PLACE, id);
   }
 
-  #openUnified(record: UnifiedRecord): DatagramRecord | undefined {
-    const out = this.#room(record.whole.length);
-    const opened = this.#unified?.read(record, out);
-    if (!opened || opened.payload.length > this.#limit) return undefined;
+  #openUnified(unified: UnifiedReader, pad: Pad): boolean {
+    if (!unified.read(pad, PLACE, RECORD) || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
-    this.#plaintextLength += opened.payload.length + 1;
-    return opened;
+    return true;
   }
 
   /** RFC 6347 4.2.4 and RFC 9147 4.2.1 let a key's records come before the key; how many is ours to say. */
-  #keep(whole: Uint8Array, isIdentified: boolean): void {
+  #keep(bytes: Uint8Array, isIdentified: boolean): void {
     this.#isEarly = true;
-    if (this.#early.length >= MAX_EARLY_RECORDS || this.#earlyLength + whole.length > MAX_HELD) return;
-    this.#earlyLength += whole.length;
-    this.#early.push({ bytes: new Uint8Array(whole), isIdentified });
+    if (this.#early.length >= MAX_EARLY_RECORDS || this.#earlyLength + bytes.length > MAX_HELD) return;
+    this.#earlyLength += bytes.length;
+    this.#early = [...this.#early, { bytes, isIdentified }];
   }
 
-  /** The oldest of the records that waited for their key and have it now, opened if it does open. */
-  #nextEarly(): DatagramRecord | "none" | undefined {
-    const at = this.#early.findIndex(({ bytes }) => this.#hasKeyFor(bytes));
-    if (at < 0) return "none";
-    const { bytes, isIdentified } = this.#early.splice(at, 1)[0]!;
+  /** The oldest of the records that waited for their key and have it now: whether it opened. */
+  #nextEarly(): boolean | "none" {
+    const early = this.#early.find(({ bytes }) => this.#hasKeyFor(bytes));
+    if (!early) return "none";
+    const { bytes, isIdentified } = early;
+    this.#early = this.#early.filter((each) => each !== early);
     this.#earlyLength -= bytes.length;
-    if (!isUnified(bytes[0]!)) {
-      const record = recordAt(bytes, 0, this.#ownId.length);
-      return record && this.#open(record);
-    }
-    const record = unifiedAt(bytes, 0, this.#ownId.length);
+    const at = this.#used;
+    const pad = this.#room(bytes.length);
+    pad.bytes.set(bytes, at);
+    if (!findRecord(pad.bytes, at, at + bytes.length, this.#ownId.length, PLACE)) return false;
+    if (!PLACE.isUnified) return this.#protection !== undefined && this.#open(this.#protection, pad);
     this.#isIdentified = isIdentified;
-    const opened = record && this.#isForUs(record) ? this.#openUnified(record) : undefined;
+    const opened = this.#unified !== undefined && this.#isForUs(pad) && this.#openUnified(this.#unified, pad);
     this.#isIdentified = false;
     return opened;
   }
 
   #hasKeyFor(bytes: Uint8Array): boolean {
     if (!isUnified(bytes[0]!)) return this.#protection !== undefined || this.#unified !== undefined;
-    const record = unifiedAt(bytes, 0, this.#ownId.length);
-    return this.#protection !== undefined || (record !== undefined && (this.#unified?.knows(record) ?? false));
+    return this.#protection !== undefined || (this.#unified?.knows(bytes[0]! & 3) ?? false);
   }
 
-  #open(record: RawRecord): DatagramRecord | undefined {
-    const { type, number, body } = record;
+  #open(protection: Protection, pad: Pad): boolean {
+    const { at, type, number, bodyAt, end } = PLACE;
     const isById = type === CONTENT.connectionId;
     // RFC 9146 3: once there is a Connection ID, nothing comes without.
-    if (record.version !== DTLS_1_2 || isById !== this.#byId) return undefined;
-    if (isById && !equal(record.connectionId, this.#ownId)) return undefined;
-    if (!this.#window.isFresh(number) || !this.#protection) return undefined;
-    if (body.length > MAX_PLAINTEXT + this.#protection.overhead) return undefined;
-    const out = this.#room(body.length);
-    const length = this.#protection.openInto(headerOf(this.#byId ? this.#ownId : NOTHING, type, number), body, out);
+    if (PLACE.version !== DTLS_1_2 || isById !== this.#byId) return false;
+    if (isById && !isNamed(pad.bytes, PLACE, this.#ownId)) return false;
+    if (!this.#window.isFresh(number) || end - bodyAt > MAX_PLAINTEXT + protection.overhead) return false;
+    // What has to wait until it is on record waits as it came.
+    const whole = this.#durable ? pad.bytes.slice(at, end) : NOTHING;
+    const header = headerOf(this.#byId ? this.#ownId : NOTHING, type, number);
+    const length = protection.open(header, pad, bodyAt, end - bodyAt);
     if (length < 0) {
       this.#unopened++;
-      return undefined;
+      return false;
     }
-    if (this.#durable && !admits(this.#durable, record, out.subarray(0, length))) return undefined;
+    const plaintextAt = bodyAt + protection.lead;
+    const isRead = isById
+      ? RECORD.unwrap(1, number, pad, plaintextAt, length)
+      : RECORD.set(1, number, type, pad.view(plaintextAt, plaintextAt + length));
+    if (this.#durable && !admits(this.#durable, isRead, whole)) return false;
     this.#window.use(number);
-    this.#plaintextLength += length;
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
-    if (length > MAX_PLAINTEXT) return undefined;
-    const payload = out.subarray(0, length);
-    const read = isById ? unwrap(number, payload) : { epoch: 1 as const, number, type, payload };
-    return read && read.payload.length <= this.#limit ? read : undefined;
+    return isRead && length <= MAX_PLAINTEXT && RECORD.payload.length <= this.#limit;
   }
 
-  #room(length: number): Uint8Array {
-    if (this.#plaintext.length - this.#plaintextLength < length) {
-      this.#plaintext = new Uint8Array(length + this.#datagram.length - this.#at);
-      this.#plaintextLength = 0;
+  /** So many bytes more of the pad, from `#used` on. */
+  #room(length: number): Pad {
+    const used = this.#used;
+    this.#used += length;
+    const pad = this.#pad;
+    if (pad && pad.bytes.length >= this.#used) {
+      this.#touched = Math.max(this.#touched, this.#used);
+      return pad;
     }
-    return this.#plaintext.subarray(this.#plaintextLength);
+    // Not given back: payloads in it may have been handed out.
+    const larger = borrowPad(this.#used);
+    if (pad) larger.bytes.set(pad.bytes.subarray(0, used));
+    this.#touched = this.#used;
+    return this.#pad = larger;
   }
 }
 
 /**
- * Whether what was opened may be delivered now. What is said of a path (RFC 9853) may at any time: it is worth something only
- * with the address that it came from, and its cookie to this process alone.
+ * Whether what was opened may be delivered now; nothing stands in it unless `isRead`. What is said of a path (RFC 9853) may at
+ * any time: it is worth something only with the address that it came from, and its cookie to this process alone.
  */
-function admits(durable: DurableNumbers, { type, number, whole }: RawRecord, inner: Uint8Array): boolean {
-  const inside = type === CONTENT.connectionId ? unwrap(number, inner)?.type : type;
-  return inside === CONTENT.returnRoutability ? durable.hears(number) : durable.admits(number, whole);
-}
-
-function readClear({ type, version, number, body }: RawRecord): DatagramRecord | undefined {
-  const known = type === CONTENT.handshake || type === CONTENT.alert || type === CONTENT.changeCipherSpec;
-  // RFC 6347 4.2.1: hellos carry the version 1.0 as long as no other is agreed.
-  if (!known || (version !== DTLS_1_2 && version !== DTLS_1_0)) return undefined;
-  return { epoch: 0, number, type, payload: body };
-}
-
-/** RFC 9146 4: content, its type, and any number of zeros. */
-function unwrap(number: number, inner: Uint8Array): DatagramRecord | undefined {
-  let end = inner.length - 1;
-  while (end >= 0 && inner[end] === 0) end--;
-  return end < 0 ? undefined : { epoch: 1, number, type: inner[end]!, payload: inner.subarray(0, end) };
+function admits(durable: DurableNumbers, isRead: boolean, whole: Uint8Array): boolean {
+  const { number } = PLACE;
+  const isOfPath = isRead && RECORD.type === CONTENT.returnRoutability;
+  return isOfPath ? durable.hears(number) : durable.admits(number, whole);
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-/** As the writer's. */
-const KEEP = 256;
+const NONE: readonly EarlyRecord[] = [];
+/** One of each for all readers: neither outlives the call that it is filled for, but for what `next` found last. */
+const PLACE = new RecordPlace();
+const RECORD = new FoundRecord();

@@ -5,6 +5,7 @@ import { MAX_PLAINTEXT } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
+import { borrowPad, type Pad, returnPad, type Transmit } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { ClearSealer, type Sealer, Sealer12 } from "./sealer.ts";
 import { UnifiedSealer } from "./unified_sealer.ts";
@@ -19,6 +20,12 @@ interface Line {
   durable?: DurableNumbers;
 }
 
+/** A datagram's bytes in the pad. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The sending half of an association's record layer. */
 export class DatagramWriter {
   /** Bytes of the longest datagram. */
@@ -27,10 +34,14 @@ export class DatagramWriter {
   #lines: Line[];
   /** What the peer wants to receive by in version 1.3. */
   #connectionId: Uint8Array = NOTHING;
-  #buffer: Uint8Array = NOTHING;
-  /** Where each datagram ends but the last, which ends at `#length`. */
-  #ends: number[] = [];
+  /** Where datagrams are gathered, from the first record on until all are out. */
+  #pad: Pad | undefined;
+  /** Bytes of `#pad` in use, and how many may have been written. */
   #length = 0;
+  #touched = 0;
+  /** Where the datagram begun last begins, and those before it that are not out, the next first. */
+  #begin = 0;
+  #sealed: Span[] | undefined;
   #limit = MAX_PLAINTEXT;
 
   /** `first`: the number of the first record in epoch 0. */
@@ -104,9 +115,9 @@ export class DatagramWriter {
     if (plaintext.length > this.room(epoch)) this.seal();
     const line = this.#line(epoch);
     if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
-    this.#reserve(line.sealer.lengthOf(plaintext.length));
+    const pad = this.#reserve(line.sealer.lengthOf(plaintext.length));
     const number = line.durable ? line.durable.take() : line.next++;
-    this.#length += line.sealer.sealInto(this.#buffer.subarray(this.#length), type, number, plaintext);
+    this.#length += line.sealer.seal(pad, this.#length, type, number, plaintext);
     return number;
   }
 
@@ -114,47 +125,46 @@ export class DatagramWriter {
   apart(epoch: Epoch, type: number, plaintext: Uint8Array): Uint8Array | undefined {
     const line = this.#line(epoch);
     if (isSpent(line)) return undefined;
-    const buffer = this.#buffer;
-    const ends = this.#ends;
-    const length = this.#length;
-    this.#buffer = NOTHING;
-    this.#ends = [];
-    this.#length = 0;
-    this.write(epoch, type, plaintext);
-    const [datagram] = this.take();
-    this.#buffer = buffer;
-    this.#ends = ends;
-    this.#length = length;
+    const pad = borrowPad(line.sealer.lengthOf(plaintext.length));
+    const number = line.durable ? line.durable.take() : line.next++;
+    const length = line.sealer.seal(pad, 0, type, number, plaintext);
+    const datagram = pad.bytes.slice(0, length);
+    returnPad(pad, length);
     return datagram;
   }
 
   /** What is written next begins a datagram. */
   seal(): void {
-    if (this.#length > this.#begin) this.#ends.push(this.#length);
+    if (this.#length === this.#begin) return;
+    (this.#sealed ??= []).push({ from: this.#begin, to: this.#length });
+    this.#begin = this.#length;
   }
 
-  /** The datagrams written since the last call: views that the next `write` overwrites. */
-  take(): Uint8Array[] {
-    if (this.#length === 0) return [];
-    this.seal();
-    const ends = this.#ends;
-    this.#ends = [];
-    this.#length = 0;
-    return ends.map((end, i) => this.#buffer.subarray(i === 0 ? 0 : ends[i - 1], end));
+  /** Whether a datagram is there to be sent. */
+  get isWaiting(): boolean {
+    return this.#length > this.#begin || (this.#sealed?.length ?? 0) > 0;
   }
 
-  /** Gives back a large buffer; views already taken stay as they are. */
+  /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `trim` overwrites it. */
+  poll(): Transmit | undefined {
+    const pad = this.#pad;
+    if (!pad || !this.isWaiting) return undefined;
+    const { from, to } = this.#sealed?.shift() ?? { from: this.#begin, to: this.#length };
+    if (to > this.#begin) this.#begin = to;
+    return pad.transmit(pad.view(from, to));
+  }
+
+  /** Gives back the memory of what is out. */
   trim(): void {
-    if (this.#length === 0 && this.#buffer.length > KEEP) this.#buffer = NOTHING;
+    if (!this.#pad || this.isWaiting) return;
+    returnPad(this.#pad, this.#touched);
+    this.#pad = this.#sealed = undefined;
+    this.#length = this.#touched = this.#begin = 0;
   }
 
   /** Wipes the key. */
   [Symbol.dispose](): void {
     for (const { sealer } of this.#lines) sealer[Symbol.dispose]();
-  }
-
-  get #begin(): number {
-    return this.#ends.at(-1) ?? 0;
   }
 
   /** RFC 8449 4 limits what is protected; RFC 6066 4 all, but has no size below 512. */
@@ -172,12 +182,15 @@ export class DatagramWriter {
     throw new SeccfError("state", "there are no keys yet, or no more");
   }
 
-  #reserve(more: number): void {
+  #reserve(more: number): Pad {
     const needed = this.#length + more;
-    if (this.#buffer.length >= needed) return;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#length));
-    larger.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = larger;
+    this.#touched = Math.max(this.#touched, needed);
+    const pad = this.#pad ??= borrowPad(needed);
+    if (pad.bytes.length >= needed) return pad;
+    const larger = borrowPad(2 * needed);
+    larger.bytes.set(pad.bytes.subarray(0, this.#length));
+    returnPad(pad, pad.bytes.length);
+    return this.#pad = larger;
   }
 }
 
@@ -197,5 +210,3 @@ function fitting(sealer: Sealer, room: number): number {
 /** It keeps nothing: all share it. */
 const CLEAR = new ClearSealer();
 const NOTHING: Uint8Array = new Uint8Array(0);
-/** A buffer up to this is kept between records: thousands of idle sessions have one each. */
-const KEEP = 256;

@@ -8,6 +8,7 @@ import {
   type RecordNumberMask,
 } from "../../crypto/mod.ts";
 import type { RecordKeys } from "../tls13/key_schedule.ts";
+import type { Pad } from "./pad.ts";
 
 /** How often a key may be used. Counts of records. */
 export interface KeyLimits {
@@ -26,8 +27,6 @@ export class EpochKeys implements Disposable {
   readonly #aead: Aead;
   readonly #mask: RecordNumberMask;
   readonly #iv: Uint8Array;
-  readonly #nonce: Uint8Array;
-  readonly #hidden = [new Uint8Array(1), new Uint8Array(2)] as const;
 
   /** Takes a copy of `keys`, which the caller may dispose at once. RangeError for a suite that is not of version 1.3. */
   constructor({ exchange, protection }: CipherSuite, keys: RecordKeys) {
@@ -36,7 +35,6 @@ export class EpochKeys implements Disposable {
     this.#aead = createAead(spec, keys.key);
     this.#mask = createRecordNumberMask(spec, keys.sn);
     this.#iv = new Uint8Array(keys.iv);
-    this.#nonce = new Uint8Array(keys.iv);
     this.overhead = TYPE_LENGTH + this.#aead.tagLength;
     this.limits = limitsOf(spec.cipher, this.#aead.tagLength);
   }
@@ -46,25 +44,29 @@ export class EpochKeys implements Disposable {
     return Math.max(contentLength + this.overhead, SAMPLE_LENGTH);
   }
 
-  /** Writes the ciphertext of `content` and its type; `out` has `sealedLength` bytes of room and lies apart from `content`. */
-  sealInto(header: Uint8Array, number: number, type: number, content: Uint8Array, out: Uint8Array): number {
-    const length = this.sealedLength(content.length) - this.#aead.tagLength;
-    out.set(content);
-    out.fill(0, content.length, length);
-    out[content.length] = type;
-    return this.#aead.sealInto(this.#nonceOf(number), header, out.subarray(0, length), out);
+  /**
+   * Makes the ciphertext of the `length` bytes of content that lie at `at` in `pad`, and of their type; returns how long it is:
+   * `sealedLength(length)`, for which there is room. `header` is 5 to 260 bytes, its number in the clear.
+   */
+  seal(header: Uint8Array, number: number, type: number, pad: Pad, at: number, length: number): number {
+    const sealedLength = this.sealedLength(length);
+    const end = at + sealedLength - this.#aead.tagLength;
+    pad.bytes[at + length] = type;
+    pad.bytes.fill(0, at + length + TYPE_LENGTH, end);
+    return this.#aead.sealInto(this.#nonceOf(number), header, pad.view(at, end), pad.view(at, at + sealedLength));
   }
 
-  /** Writes content, type and padding, and returns their length; -1 for anything that is not what the peer sealed. */
-  openInto(header: Uint8Array, number: number, sealed: Uint8Array, out: Uint8Array): number {
-    return this.#aead.openInto(this.#nonceOf(number), header, sealed, out);
+  /** Opens `length` bytes of ciphertext at `at` in `pad`, and returns how many of content, type and padding lie there then; -1 for anything that is not what the peer sealed. */
+  open(header: Uint8Array, number: number, pad: Pad, at: number, length: number): number {
+    const sealed = pad.view(at, at + length);
+    return this.#aead.openInto(this.#nonceOf(number), header, sealed, sealed);
   }
 
-  /** Hides the number of `length` bytes at `at` in `record`, or shows it again; `sealed` is the record's ciphertext. */
-  turnNumber(record: Uint8Array, at: number, length: 1 | 2, sealed: Uint8Array): void {
-    const mask = this.#hidden[length === 1 ? 0 : 1];
+  /** Hides the `length` bytes of the number at `at` in `header`, or shows them again; `sealed` is the record's ciphertext. */
+  turnNumber(header: Uint8Array, at: number, length: 1 | 2, sealed: Uint8Array): void {
+    const mask = MASKS[length];
     this.#mask.maskInto(sealed, mask);
-    for (let i = 0; i < length; i++) record[at + i]! ^= mask[i]!;
+    for (let i = 0; i < length; i++) header[at + i]! ^= mask[i]!;
   }
 
   /** Wipes the keys. */
@@ -72,15 +74,15 @@ export class EpochKeys implements Disposable {
     this.#aead[Symbol.dispose]();
     this.#mask[Symbol.dispose]();
     this.#iv.fill(0);
-    this.#nonce.fill(0);
   }
 
   /** RFC 8446 5.3: the number of 64 bits, of which 48 are ever used, xored into the end of the IV. Without the epoch. */
   #nonceOf(number: number): Uint8Array {
     for (let i = 11, left = number; i >= 6; i--, left = Math.floor(left / 256)) {
-      this.#nonce[i] = this.#iv[i]! ^ (left % 256);
+      NONCE[i] = this.#iv[i]! ^ (left % 256);
     }
-    return this.#nonce;
+    for (let i = 0; i < 6; i++) NONCE[i] = this.#iv[i]!;
+    return NONCE;
   }
 }
 
@@ -89,6 +91,10 @@ function limitsOf(cipher: "aes-gcm" | "aes-ccm" | "chacha20-poly1305", tagLength
   return { sealed: cipher === "aes-gcm" ? Math.floor(2 ** 24.5) : 2 ** 48, failed: 2 ** 36 };
 }
 
+/** One for all: none outlives the call that it is made for. */
+const NONCE: Uint8Array = new Uint8Array(12);
+/** The same, by length. */
+const MASKS = { 1: new Uint8Array(1), 2: new Uint8Array(2) } as const;
 /** What the mask is made of. */
 export const SAMPLE_LENGTH = 16;
 /** The content's type, behind it. */

@@ -4,19 +4,31 @@ import { type Aead, type CbcHmac, type CipherSuite, createAead, createCbcHmac } 
 import type { Random } from "../../platform.ts";
 import type { DirectionKeys } from "../tls12/key_schedule.ts";
 import { numberAt } from "./datagram_header.ts";
+import type { Pad } from "./pad.ts";
 import { scratch } from "./scratch.ts";
 
 // req: SEC_CF-AUTH-003, SEC_CF-AUTH-004, SEC_CF-INTE-001, SEC_CF-CONF-001
-/** `header` is 11 bytes: sequence number or epoch and number (8), type (1), version (2); or with a Connection ID what RFC 9146 5 has before the length. */
+/**
+ * Seals and opens records where they lie. `header` is 11 bytes: sequence number or epoch and number (8), type (1), version
+ * (2); or with a Connection ID what RFC 9146 5 has before the length.
+ */
 export interface Protection extends Disposable {
+  /** How many bytes of a record's body stand before its plaintext. */
+  readonly lead: number;
   /** How much longer than its plaintext a sealed record can be. */
   readonly overhead: number;
   /** How long a record of this much plaintext is, sealed here. */
   sealedLength(plaintextLength: number): number;
-  /** Writes what goes into the record and returns its length. `out` has room for `plaintext.length + overhead` and lies apart from `plaintext`. */
-  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number;
-  /** Writes the plaintext and returns its length, or -1 for anything that is not what the peer sealed. `out` has room for `sealed.length`. */
-  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number;
+  /**
+   * Makes the body of a record at `at` in `pad` out of the `length` bytes of plaintext that lie there behind `lead` bytes, and
+   * returns how long it is. There is room for `length + overhead`.
+   */
+  seal(header: Uint8Array, pad: Pad, at: number, length: number): number;
+  /**
+   * Opens the body of `length` bytes at `at` in `pad`: its plaintext lies behind `lead` bytes then. Returns how long that is, or
+   * -1 for anything that is not what the peer sealed, of which nothing is left.
+   */
+  open(header: Uint8Array, pad: Pad, at: number, length: number): number;
 }
 
 /** What seals (`random` makes the IVs) or opens with `keys`, which the caller may dispose at once. */
@@ -48,6 +60,7 @@ function additionalData(header: Uint8Array, length: number): Uint8Array {
 
 /** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
 class AeadProtection implements Protection {
+  readonly lead: number = EXPLICIT_NONCE;
   readonly overhead: number;
   readonly #aead: Aead;
   /** The fixed IV. */
@@ -63,19 +76,21 @@ class AeadProtection implements Protection {
     return plaintextLength + this.overhead;
   }
 
-  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+  seal(header: Uint8Array, pad: Pad, at: number, length: number): number {
     // The record's number, which never repeats, is the explicit part: no two nonces are alike.
-    const at = numberAt(header);
-    for (let i = 0; i < EXPLICIT_NONCE; i++) out[i] = header[at + i]!;
-    const additional = additionalData(header, plaintext.length);
-    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce(out), additional, plaintext, out.subarray(EXPLICIT_NONCE));
+    const numberIsAt = numberAt(header);
+    for (let i = 0; i < EXPLICIT_NONCE; i++) pad.bytes[at + i] = header[numberIsAt + i]!;
+    const from = at + EXPLICIT_NONCE;
+    const sealed = pad.view(from, from + length + this.#aead.tagLength);
+    const additional = additionalData(header, length);
+    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce(pad, at), additional, pad.view(from, from + length), sealed);
   }
 
-  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
-    const length = sealed.length - this.overhead;
-    if (length < 0) return -1;
-    const additional = additionalData(header, length);
-    return this.#aead.openInto(this.#nonce(sealed), additional, sealed.subarray(EXPLICIT_NONCE), out);
+  open(header: Uint8Array, pad: Pad, at: number, length: number): number {
+    if (length < this.overhead) return -1;
+    const additional = additionalData(header, length - this.overhead);
+    const sealed = pad.view(at + EXPLICIT_NONCE, at + length);
+    return this.#aead.openInto(this.#nonce(pad, at), additional, sealed, sealed);
   }
 
   [Symbol.dispose](): void {
@@ -83,16 +98,17 @@ class AeadProtection implements Protection {
     this.#salt = 0;
   }
 
-  /** For the record whose body begins as `body` does: valid until the next. */
-  #nonce(body: Uint8Array): Uint8Array {
+  /** For the record whose body begins at `at`: valid until the next. */
+  #nonce({ bytes }: Pad, at: number): Uint8Array {
     for (let i = 0; i < 4; i++) NONCE[i] = this.#salt >> (24 - 8 * i);
-    for (let i = 0; i < EXPLICIT_NONCE; i++) NONCE[4 + i] = body[i]!;
+    for (let i = 0; i < EXPLICIT_NONCE; i++) NONCE[4 + i] = bytes[at + i]!;
     return NONCE;
   }
 }
 
 /** Nonce: fixed IV (12) xor the record's number behind four zeros, and nothing of it in the record (RFC 7905 2). */
 class ImplicitNonce implements Protection {
+  readonly lead: number = 0;
   readonly overhead: number;
   readonly #aead: Aead;
   readonly #iv: Uint8Array;
@@ -107,14 +123,15 @@ class ImplicitNonce implements Protection {
     return plaintextLength + this.overhead;
   }
 
-  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    return this.#aead.sealInto(this.#nonce(header), additionalData(header, plaintext.length), plaintext, out);
+  seal(header: Uint8Array, pad: Pad, at: number, length: number): number {
+    const sealed = pad.view(at, at + length + this.overhead);
+    return this.#aead.sealInto(this.#nonce(header), additionalData(header, length), pad.view(at, at + length), sealed);
   }
 
-  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
-    const length = sealed.length - this.overhead;
-    if (length < 0) return -1;
-    return this.#aead.openInto(this.#nonce(header), additionalData(header, length), sealed, out);
+  open(header: Uint8Array, pad: Pad, at: number, length: number): number {
+    if (length < this.overhead) return -1;
+    const sealed = pad.view(at, at + length);
+    return this.#aead.openInto(this.#nonce(header), additionalData(header, length - this.overhead), sealed, sealed);
   }
 
   [Symbol.dispose](): void {
@@ -132,16 +149,17 @@ class ImplicitNonce implements Protection {
 }
 
 class CbcProtection implements Protection {
+  readonly lead: number;
   readonly overhead: number;
   readonly #cipher: CbcHmac;
   readonly #random: Random;
   readonly #encryptThenMac: boolean;
-  readonly #iv = new Uint8Array(16);
 
   constructor(cipher: CbcHmac, random: Random, encryptThenMac: boolean) {
     this.#cipher = cipher;
     this.#random = random;
     this.#encryptThenMac = encryptThenMac;
+    this.lead = cipher.ivLength;
     this.overhead = cipher.ivLength + MAX_PADDING + cipher.macLength;
   }
 
@@ -152,13 +170,15 @@ class CbcProtection implements Protection {
     return ivLength + padded + (this.#encryptThenMac ? macLength : 0);
   }
 
-  sealInto(header: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    this.#random(this.#iv);
-    return this.#cipher.sealInto(this.#iv, header, plaintext, out);
+  seal(header: Uint8Array, pad: Pad, at: number, length: number): number {
+    this.#random(IV);
+    const from = at + this.lead;
+    return this.#cipher.sealInto(IV, header, pad.view(from, from + length), pad.view(at, at + this.sealedLength(length)));
   }
 
-  openInto(header: Uint8Array, sealed: Uint8Array, out: Uint8Array): number {
-    return this.#cipher.openInto(header, sealed, out);
+  open(header: Uint8Array, pad: Pad, at: number, length: number): number {
+    if (length < this.lead) return -1;
+    return this.#cipher.openInto(header, pad.view(at, at + length), pad.view(at + this.lead, at + length));
   }
 
   [Symbol.dispose](): void {
@@ -169,5 +189,7 @@ class CbcProtection implements Protection {
 const EXPLICIT_NONCE = 8;
 /** One for all: none outlives the call that it is made for. */
 const NONCE: Uint8Array = new Uint8Array(12);
+/** As {@link NONCE}. */
+const IV: Uint8Array = new Uint8Array(16);
 /** A sender may pad up to this (RFC 5246 6.2.3.2). */
 const MAX_PADDING = 256;

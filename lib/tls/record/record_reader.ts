@@ -2,10 +2,12 @@
 
 import { SeccfError } from "../../error.ts";
 import { TlsFailure } from "../alert.ts";
-import { Backlog, roomFor } from "../backlog.ts";
-import { KEEP_BUFFER, MAX_EARLY_PLAINTEXT, MAX_PLAINTEXT } from "../limits.ts";
+import { Backlog } from "../backlog.ts";
+import { MAX_EARLY_PLAINTEXT, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, RECORD_HEADER_LENGTH, TLS_1_2 } from "./content_type.ts";
-import { type InnerProtection, typeAt } from "./inner_protection.ts";
+import type { InnerProtection } from "./inner_protection.ts";
+import { typeAt } from "./inner_type.ts";
+import { borrowPad, type Data, type Pad, returnPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { RecordSequence } from "./sequence.ts";
 
@@ -19,8 +21,11 @@ export interface TlsRecord {
 export class RecordReader {
   readonly #backlog = new Backlog();
   readonly #record: { type: number; payload: Uint8Array } = { type: 0, payload: NOTHING };
-  #plaintext: Uint8Array = NOTHING;
-  #plaintextLength = 0;
+  /** Where records are opened, one behind the other; until `trim`. */
+  #pad: Pad | undefined;
+  /** Bytes of it in use, and how many may have been written. */
+  #used = 0;
+  #touched = 0;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
   /** Version 1.3, and then there is no other. */
@@ -83,7 +88,7 @@ export class RecordReader {
   /** Adds what came. All payloads handed out before are overwritten. */
   push(bytes: Uint8Array): void {
     this.#backlog.push(bytes);
-    this.#plaintextLength = 0;
+    this.#used = 0;
   }
 
   /**
@@ -103,9 +108,17 @@ export class RecordReader {
     this.#backlog.settle();
   }
 
-  /** Gives back a large buffer; payloads already handed out stay as they are. */
+  /** Gives back the memory, and with it the payloads handed out. */
   trim(): void {
-    if (this.#plaintext.length > KEEP_BUFFER) this.#plaintext = NOTHING;
+    if (!this.#pad) return;
+    returnPad(this.#pad, this.#touched);
+    this.#pad = undefined;
+    this.#touched = 0;
+  }
+
+  /** The payload that `next` found last, which was protected. */
+  get data(): Data {
+    return this.#pad!.data(this.#record.payload);
   }
 
   /** Wipes the key and what waits. */
@@ -143,8 +156,9 @@ export class RecordReader {
       return true;
     }
     if (type !== CONTENT.applicationData) throw noType();
-    const out = this.#room(record.length);
-    const length = protection.openInto(record, out);
+    const at = this.#hold(record);
+    const pad = this.#pad!;
+    const length = protection.open(pad, at, record.length);
     if (length < 0) {
       if (this.#skippable > 0) return this.#skipped(record.length);
       throw notOpened("RFC 8446 5.2");
@@ -152,11 +166,11 @@ export class RecordReader {
     this.#clearAlerts = false;
     this.#skippable = 0;
     if (length > this.#longest + 1) throw tooLong();
-    const at = typeAt(out.subarray(0, length));
-    if (at < 0 || !INNER_TYPES.includes(out[at]!)) throw noType();
-    this.#record.type = out[at]!;
-    this.#record.payload = out.subarray(0, at);
-    this.#plaintextLength += at;
+    const from = at + RECORD_HEADER_LENGTH;
+    const typeIsAt = typeAt(pad.bytes, from, from + length);
+    if (typeIsAt < 0 || !INNER_TYPES.includes(pad.bytes[typeIsAt]!)) throw noType();
+    this.#record.type = pad.bytes[typeIsAt]!;
+    this.#record.payload = pad.view(from, typeIsAt);
     return true;
   }
 
@@ -176,21 +190,26 @@ export class RecordReader {
   }
 
   #open(protection: Protection, type: number, sealed: Uint8Array): Uint8Array {
-    const out = this.#room(sealed.length);
-    const length = protection.openInto(this.#sequence.next(type), sealed, out);
+    const at = this.#hold(sealed);
+    const pad = this.#pad!;
+    const length = protection.open(this.#sequence.next(type), pad, at, sealed.length);
     if (length < 0) throw notOpened("RFC 5246 7.2.2");
     if (length > this.#longest) throw tooLong();
-    this.#plaintextLength += length;
-    return out.subarray(0, length);
+    return pad.view(at + protection.lead, at + protection.lead + length);
   }
 
-  /** Where the next plaintext goes: behind the last, or in a buffer that has room for all that waits. */
-  #room(length: number): Uint8Array {
-    if (this.#plaintext.length - this.#plaintextLength < length) {
-      this.#plaintext = new Uint8Array(roomFor(length + this.#backlog.size));
-      this.#plaintextLength = 0;
+  /** Copies a record behind the last, to where there is room for all that waits, and returns where it is. */
+  #hold(record: Uint8Array): number {
+    if (!this.#pad || this.#pad.bytes.length - this.#used < record.length) {
+      // The one before is not given back: payloads in it were handed out.
+      this.#pad = borrowPad(record.length + this.#backlog.size);
+      this.#used = this.#touched = 0;
     }
-    return this.#plaintext.subarray(this.#plaintextLength);
+    const at = this.#used;
+    this.#used += record.length;
+    this.#touched = Math.max(this.#touched, this.#used);
+    this.#pad.bytes.set(record, at);
+    return at;
   }
 }
 

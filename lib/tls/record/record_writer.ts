@@ -1,17 +1,20 @@
 /** What goes out on a stream: cut into records, protected, gathered in one buffer. @module */
 
 import { SeccfError } from "../../error.ts";
-import { roomFor } from "../backlog.ts";
-import { KEEP_BUFFER, MAX_PLAINTEXT } from "../limits.ts";
+import { MAX_PLAINTEXT } from "../limits.ts";
 import { RECORD_HEADER_LENGTH, TLS_1_2 } from "./content_type.ts";
 import type { InnerProtection } from "./inner_protection.ts";
+import { borrowPad, type Pad, returnPad, type Transmit } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { RecordSequence } from "./sequence.ts";
 
 /** The sending half of a connection's record layer. */
 export class RecordWriter {
-  #buffer: Uint8Array = NOTHING;
+  /** From the first record on until all is out. */
+  #pad: Pad | undefined;
   #length = 0;
+  /** Bytes of the pad that may have been written. */
+  #touched = 0;
   #most = MAX_PLAINTEXT;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
@@ -43,10 +46,7 @@ export class RecordWriter {
 
   /** Adds a record in the clear, whatever key is in force. */
   writeClear(type: number, plaintext: Uint8Array): void {
-    this.#reserve(this.#length + plaintext.length + RECORD_HEADER_LENGTH);
-    const record = this.#buffer.subarray(this.#length);
-    record.set(plaintext, RECORD_HEADER_LENGTH);
-    this.#frame(record, type, plaintext.length);
+    this.#clearRecord(this.#reserve(plaintext.length + RECORD_HEADER_LENGTH), type, plaintext);
   }
 
   /** Adds `plaintext` in as few records as possible; no bytes, no record. Throws `exhausted`. */
@@ -55,23 +55,33 @@ export class RecordWriter {
     const most = this.#protection || this.#inner ? this.#most : Math.max(this.#most, 512);
     const records = Math.ceil(plaintext.length / most);
     const each = RECORD_HEADER_LENGTH + (this.#inner?.overhead ?? this.#protection?.overhead ?? 0);
-    this.#reserve(this.#length + plaintext.length + records * each);
-    for (let at = 0; at < plaintext.length; at += most) {
-      this.#record(type, plaintext.subarray(at, at + most));
+    const pad = this.#reserve(plaintext.length + records * each);
+    if (plaintext.length <= most) {
+      if (plaintext.length > 0) this.#record(pad, type, plaintext);
+      return;
     }
+    for (let at = 0; at < plaintext.length; at += most) this.#record(pad, type, plaintext.subarray(at, at + most));
   }
 
-  /** All that was written since the last call, or `undefined`: a view that the next `write` overwrites. */
-  take(): Uint8Array | undefined {
-    if (this.#length === 0) return undefined;
-    const view = this.#buffer.subarray(0, this.#length);
+  /** Whether something was written that is not out. */
+  get isWaiting(): boolean {
+    return this.#length > 0;
+  }
+
+  /** All that was written since the last call, or `undefined`; it stays until the next `write` or `trim`. */
+  poll(): Transmit | undefined {
+    if (this.#length === 0 || !this.#pad) return undefined;
+    const view = this.#pad.view(0, this.#length);
     this.#length = 0;
-    return view;
+    return this.#pad.transmit(view);
   }
 
-  /** Gives back a large buffer; views already taken stay as they are. */
+  /** Gives back the memory of what is out. */
   trim(): void {
-    if (this.#length === 0 && this.#buffer.length > KEEP_BUFFER) this.#buffer = NOTHING;
+    if (!this.#pad || this.#length > 0) return;
+    returnPad(this.#pad, this.#touched);
+    this.#pad = undefined;
+    this.#touched = 0;
   }
 
   /** Wipes the key. */
@@ -80,34 +90,43 @@ export class RecordWriter {
     this.#inner?.[Symbol.dispose]();
   }
 
-  #record(type: number, plaintext: Uint8Array): void {
-    const record = this.#buffer.subarray(this.#length);
+  #record(pad: Pad, type: number, plaintext: Uint8Array): void {
+    const at = this.#length;
+    const bodyAt = at + RECORD_HEADER_LENGTH;
     if (this.#inner) {
-      this.#length += this.#inner.sealInto(type, plaintext, record);
-      return;
+      pad.bytes.set(plaintext, bodyAt);
+      this.#length += this.#inner.seal(type, pad, at, plaintext.length);
+    } else if (this.#protection) {
+      pad.bytes.set(plaintext, bodyAt + this.#protection.lead);
+      this.#frame(pad, type, this.#protection.seal(this.#sequence.next(type), pad, bodyAt, plaintext.length));
+    } else {
+      this.#clearRecord(pad, type, plaintext);
     }
-    const body = record.subarray(RECORD_HEADER_LENGTH);
-    let length = plaintext.length;
-    if (this.#protection) length = this.#protection.sealInto(this.#sequence.next(type), plaintext, body);
-    else body.set(plaintext);
-    this.#frame(record, type, length);
   }
 
-  #frame(record: Uint8Array, type: number, length: number): void {
-    record[0] = type;
-    record[1] = TLS_1_2 >> 8;
-    record[2] = TLS_1_2 & 0xff;
-    record[3] = length >> 8;
-    record[4] = length;
+  #clearRecord(pad: Pad, type: number, plaintext: Uint8Array): void {
+    pad.bytes.set(plaintext, this.#length + RECORD_HEADER_LENGTH);
+    this.#frame(pad, type, plaintext.length);
+  }
+
+  #frame({ bytes }: Pad, type: number, length: number): void {
+    const at = this.#length;
+    bytes[at] = type;
+    bytes[at + 1] = TLS_1_2 >> 8;
+    bytes[at + 2] = TLS_1_2 & 0xff;
+    bytes[at + 3] = length >> 8;
+    bytes[at + 4] = length;
     this.#length += RECORD_HEADER_LENGTH + length;
   }
 
-  #reserve(length: number): void {
-    if (this.#buffer.length >= length) return;
-    const larger = new Uint8Array(roomFor(length));
-    larger.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = larger;
+  #reserve(more: number): Pad {
+    const needed = this.#length + more;
+    this.#touched = Math.max(this.#touched, needed);
+    const pad = this.#pad ??= borrowPad(needed);
+    if (pad.bytes.length >= needed) return pad;
+    const larger = borrowPad(needed);
+    larger.bytes.set(pad.bytes.subarray(0, this.#length));
+    returnPad(pad, pad.bytes.length);
+    return this.#pad = larger;
   }
 }
-
-const NOTHING: Uint8Array = new Uint8Array(0);

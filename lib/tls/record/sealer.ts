@@ -2,6 +2,7 @@
 
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf, writeNumber } from "./datagram_header.ts";
+import type { Pad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 
 /** One form of records. Lengths are bytes. */
@@ -12,8 +13,8 @@ export interface Sealer extends Disposable {
   readonly inside: number;
   /** How long a record with so much content is, header and all. */
   lengthOf(contentLength: number): number;
-  /** Writes one record and returns its length; `out` has `lengthOf` bytes of room and lies apart from `content`. */
-  sealInto(out: Uint8Array, type: number, number: number, content: Uint8Array): number;
+  /** Writes one record at `at` in `pad`, where `lengthOf` bytes have room, and returns its length. `content` lies elsewhere. */
+  seal(pad: Pad, at: number, type: number, number: number, content: Uint8Array): number;
 }
 
 /** Epoch 0, the same in all versions. */
@@ -25,11 +26,11 @@ export class ClearSealer implements Sealer {
     return DATAGRAM_HEADER_LENGTH + contentLength;
   }
 
-  sealInto(out: Uint8Array, type: number, number: number, content: Uint8Array): number {
-    writeHeader(out, type, 0, number);
-    out.set(content, DATAGRAM_HEADER_LENGTH);
-    out[11] = content.length >> 8;
-    out[12] = content.length;
+  seal({ bytes }: Pad, at: number, type: number, number: number, content: Uint8Array): number {
+    writeHeader(bytes, at, type, 0, number);
+    bytes[at + 11] = content.length >> 8;
+    bytes[at + 12] = content.length;
+    bytes.set(content, at + DATAGRAM_HEADER_LENGTH);
     return DATAGRAM_HEADER_LENGTH + content.length;
   }
 
@@ -55,35 +56,29 @@ export class Sealer12 implements Sealer {
     return DATAGRAM_HEADER_LENGTH + this.#connectionId.length + this.#protection.sealedLength(inner);
   }
 
-  sealInto(out: Uint8Array, type: number, number: number, content: Uint8Array): number {
-    const bodyAt = DATAGRAM_HEADER_LENGTH + this.#connectionId.length;
-    const length = this.#sealBody(type, number, content, out.subarray(bodyAt));
-    writeHeader(out, this.inside === 1 ? CONTENT.connectionId : type, 1, number);
-    out.set(this.#connectionId, 11);
-    out[bodyAt - 2] = length >> 8;
-    out[bodyAt - 1] = length;
-    return bodyAt + length;
+  seal(pad: Pad, at: number, type: number, number: number, content: Uint8Array): number {
+    const { bytes } = pad;
+    const id = this.#connectionId;
+    const bodyAt = at + DATAGRAM_HEADER_LENGTH + id.length;
+    const contentAt = bodyAt + this.#protection.lead;
+    bytes.set(content, contentAt);
+    if (this.inside === 1) bytes[contentAt + content.length] = type;
+    const length = this.#protection.seal(headerOf(id, type, number), pad, bodyAt, content.length + this.inside);
+    writeHeader(bytes, at, this.inside === 1 ? CONTENT.connectionId : type, 1, number);
+    for (let i = 0; i < id.length; i++) bytes[at + 11 + i] = id[i]!;
+    bytes[bodyAt - 2] = length >> 8;
+    bytes[bodyAt - 1] = length;
+    return bodyAt - at + length;
   }
 
   [Symbol.dispose](): void {
     this.#protection[Symbol.dispose]();
   }
-
-  #sealBody(type: number, number: number, content: Uint8Array, out: Uint8Array): number {
-    const header = headerOf(this.#connectionId, type, number);
-    if (this.inside === 0) return this.#protection.sealInto(header, content, out);
-    const inner = new Uint8Array(content.length + 1);
-    inner.set(content);
-    inner[content.length] = type;
-    const length = this.#protection.sealInto(header, inner, out);
-    inner.fill(0);
-    return length;
-  }
 }
 
-function writeHeader(out: Uint8Array, type: number, epoch: Epoch, number: number): void {
-  out[0] = type;
-  out[1] = DTLS_1_2 >> 8;
-  out[2] = DTLS_1_2 & 0xff;
-  writeNumber(out, 3, epoch, number);
+function writeHeader(out: Uint8Array, at: number, type: number, epoch: Epoch, number: number): void {
+  out[at] = type;
+  out[at + 1] = DTLS_1_2 >> 8;
+  out[at + 2] = DTLS_1_2 & 0xff;
+  writeNumber(out, at + 3, epoch, number);
 }

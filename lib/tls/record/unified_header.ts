@@ -1,50 +1,32 @@
 /** The header of protected records in DTLS 1.3: as short as what both ends know already lets it be (RFC 9147 4). @module */
 
-/** One record as it stands in a datagram. Views. */
-export interface UnifiedRecord {
-  /** The two low bits of the epoch. */
-  readonly epochBits: number;
-  /** What the peer calls the receiver by; `undefined` where the record does not say. */
-  readonly connectionId: Uint8Array | undefined;
-  /** Where in `whole` the number stands, still hidden. */
-  readonly numberAt: number;
-  /** Bytes of the number. */
-  readonly numberLength: 1 | 2;
-  /** Where in `whole` the ciphertext begins. */
-  readonly bodyAt: number;
-  /** With its header. */
-  readonly whole: Uint8Array;
-}
+import type { RecordPlace } from "./record_place.ts";
 
 /** Whether a record that begins with `first` has this header: 001 in the three high bits. */
 export function isUnified(first: number): boolean {
   return first >> 5 === 1;
 }
 
-/**
- * The record at `at`, or `undefined` where there is none that ends within the datagram: what follows can not be found
- * either. A Connection ID is of `connectionIdLength` bytes where there is one.
- */
-export function unifiedAt(datagram: Uint8Array, at: number, connectionIdLength: number): UnifiedRecord | undefined {
-  const first = datagram[at]!;
-  const hasId = (first & WITH_ID) !== 0;
-  const numberAt = 1 + (hasId ? connectionIdLength : 0);
-  const numberLength = (first & LONG_NUMBER) === 0 ? 1 : 2;
-  const lengthAt = numberAt + numberLength;
+/** As `findRecord` has it, for a record with this header. */
+export function placeUnified(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  idLength: number,
+  place: RecordPlace,
+): boolean {
+  const first = bytes[at]!;
+  place.hasId = (first & WITH_ID) !== 0;
+  place.idAt = at + 1;
+  place.epoch = first & EPOCH_BITS;
+  place.numberAt = at + 1 + (place.hasId ? idLength : 0);
+  place.numberLength = (first & LONG_NUMBER) === 0 ? 1 : 2;
+  const lengthAt = place.numberAt + place.numberLength;
   const hasLength = (first & WITH_LENGTH) !== 0;
-  const bodyAt = lengthAt + (hasLength ? 2 : 0);
-  if (at + bodyAt > datagram.length) return undefined;
-  const bodyLength = (datagram[at + lengthAt]! << 8) | datagram[at + lengthAt + 1]!;
-  const end = hasLength ? at + bodyAt + bodyLength : datagram.length;
-  if (end > datagram.length) return undefined;
-  return {
-    epochBits: first & EPOCH_BITS,
-    connectionId: hasId ? datagram.subarray(at + 1, at + numberAt) : undefined,
-    numberAt,
-    numberLength,
-    bodyAt,
-    whole: datagram.subarray(at, end),
-  };
+  place.bodyAt = lengthAt + (hasLength ? 2 : 0);
+  if (place.bodyAt > length) return false;
+  place.end = hasLength ? place.bodyAt + ((bytes[lengthAt]! << 8) | bytes[lengthAt + 1]!) : length;
+  return place.end <= length;
 }
 
 /** Bytes of the header that `writeUnifiedHeader` writes. */
@@ -56,7 +38,9 @@ export function unifiedHeaderLength(connectionId: Uint8Array): number {
 export function writeUnifiedHeader(
   out: Uint8Array,
   connectionId: Uint8Array,
-  { epoch, number, bodyLength }: { readonly epoch: number; readonly number: number; readonly bodyLength: number },
+  epoch: number,
+  number: number,
+  bodyLength: number,
 ): void {
   out[0] = FIXED_BITS | LONG_NUMBER | WITH_LENGTH | (epoch & EPOCH_BITS) | (connectionId.length > 0 ? WITH_ID : 0);
   out.set(connectionId, 1);

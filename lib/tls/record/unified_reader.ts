@@ -1,20 +1,15 @@
 /** Protected records of DTLS 1.3 as they come in: finds their epoch and number, and opens each once (RFC 9147 4.2.2, 4.5). @module */
 
-import { equal } from "../../bytes/mod.ts";
 import { MAX_PLAINTEXT, MAX_RECORDS } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
+import type { FoundRecord } from "./datagram_record.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
 import { SAMPLE_LENGTH } from "./epoch_keys.ts";
+import type { Pad } from "./pad.ts";
+import type { RecordPlace } from "./record_place.ts";
 import { ReplayWindow } from "./replay_window.ts";
-import { nearestNumber, type UnifiedRecord } from "./unified_header.ts";
-
-/** A record that opened. `payload` is a view of what it was opened into. */
-export interface OpenedRecord {
-  readonly epoch: Epoch;
-  readonly number: number;
-  readonly type: number;
-  readonly payload: Uint8Array;
-}
+import { scratch } from "./scratch.ts";
+import { nearestNumber } from "./unified_header.ts";
 
 /** One epoch that is read. */
 interface Line {
@@ -32,8 +27,6 @@ export class UnifiedReader implements Disposable {
   /** The epoch of the newest record. */
   #newestEpoch: Epoch = 0;
   #failed = 0;
-  /** A copy of the header that is being turned. */
-  #header: Uint8Array = new Uint8Array(0);
 
   /** Grows with every record that is newer than all that opened before it; -1 before the first. */
   get newest(): number {
@@ -67,32 +60,32 @@ export class UnifiedReader implements Disposable {
     this.#lines = this.#lines.filter((line) => line.epoch >= epoch);
   }
 
-  /** Whether some epoch that is read has the bits of `record`. */
-  knows({ epochBits }: UnifiedRecord): boolean {
-    return this.#lines.some(({ epoch }) => epoch % 4 === epochBits);
+  /** Whether some epoch that is read has these two low bits. */
+  knows(epochBits: number): boolean {
+    return this.#lineOf(epochBits) !== undefined;
   }
 
-  /** Opens `record` into `out`, which has room for its ciphertext; `undefined` for what does not belong here or is not fresh. */
-  read(record: UnifiedRecord, out: Uint8Array): OpenedRecord | undefined {
-    const { whole, bodyAt } = record;
-    const body = whole.subarray(bodyAt);
+  /** Opens the record at `place` in `pad`, where it lies: `found` is what came out. False for what does not belong here or is not fresh. */
+  read(pad: Pad, place: RecordPlace, found: FoundRecord): boolean {
+    const { bodyAt } = place;
+    const bodyLength = place.end - bodyAt;
     // Newest first: of two epochs with the same bits it is the later one (RFC 9147 4.2.2).
-    const line = this.#lines.find(({ epoch }) => epoch % 4 === record.epochBits);
-    if (!line || body.length < SAMPLE_LENGTH || body.length > MAX_PLAINTEXT + MAX_EXPANSION) return undefined;
+    const line = this.#lineOf(place.epoch);
+    if (!line || bodyLength < SAMPLE_LENGTH || bodyLength > MAX_PLAINTEXT + MAX_EXPANSION) return false;
     // RFC 9147 4.5.3: what failed too often is not tried again.
-    if (line.failed >= line.keys.limits.failed) return undefined;
-    const header = this.#copyOf(whole.subarray(0, bodyAt));
-    const number = showNumber(line, header, record, body);
-    if (number >= MAX_RECORDS || !line.window.isFresh(number)) return undefined;
-    const length = line.keys.openInto(header, number, body, out);
+    if (line.failed >= line.keys.limits.failed) return false;
+    const header = headerAt(pad, place);
+    const number = showNumber(line, header, place, pad.view(bodyAt, place.end));
+    if (number >= MAX_RECORDS || !line.window.isFresh(number)) return false;
+    const length = line.keys.open(header, number, pad, bodyAt, bodyLength);
     if (length < 0) {
       line.failed++;
       this.#failed++;
-      return undefined;
+      return false;
     }
     this.#use(line, number);
     // RFC 9147 4: the limit is the inner plaintext's, padding and all.
-    return length > MAX_PLAINTEXT + 1 ? undefined : unwrap(line.epoch, number, out.subarray(0, length));
+    return length <= MAX_PLAINTEXT + 1 && found.unwrap(line.epoch, number, pad, bodyAt, length);
   }
 
   /** Wipes all keys. */
@@ -109,36 +102,30 @@ export class UnifiedReader implements Disposable {
     line.window.use(number);
   }
 
-  #copyOf(header: Uint8Array): Uint8Array {
-    if (this.#header.length !== header.length) this.#header = new Uint8Array(header.length);
-    this.#header.set(header);
-    return this.#header;
+  #lineOf(epochBits: number): Line | undefined {
+    for (const line of this.#lines) if (line.epoch % 4 === epochBits) return line;
+    return undefined;
   }
+}
+
+/** A copy, since the number is hidden where it stands: valid until the next. */
+function headerAt({ bytes }: Pad, { at, bodyAt }: RecordPlace): Uint8Array {
+  const header = scratch(bodyAt - at);
+  for (let i = 0; i < header.length; i++) header[i] = bytes[at + i]!;
+  return header;
 }
 
 /** Makes `header` what is authenticated, with its number in the clear, and returns the whole number. */
 function showNumber(
   { keys, window }: Line,
   header: Uint8Array,
-  { numberAt, numberLength }: UnifiedRecord,
+  { at, numberAt, numberLength }: RecordPlace,
   body: Uint8Array,
 ): number {
-  keys.turnNumber(header, numberAt, numberLength, body);
-  const low = numberLength === 1 ? header[numberAt]! : (header[numberAt]! << 8) | header[numberAt + 1]!;
+  const from = numberAt - at;
+  keys.turnNumber(header, from, numberLength, body);
+  const low = numberLength === 1 ? header[from]! : (header[from]! << 8) | header[from + 1]!;
   return nearestNumber(window.highest + 1, low, numberLength);
-}
-
-/** RFC 9147 4: content, its type, and any number of zeros. */
-function unwrap(epoch: Epoch, number: number, inner: Uint8Array): OpenedRecord | undefined {
-  let end = inner.length - 1;
-  while (end >= 0 && inner[end] === 0) end--;
-  return end < 0 ? undefined : { epoch, number, type: inner[end]!, payload: inner.subarray(0, end) };
-}
-
-/** Whether what `record` calls its receiver by is `ownId`, or may be left out since an earlier record of its datagram said it. */
-export function isFor(record: UnifiedRecord, ownId: Uint8Array, isIdentified: boolean): boolean {
-  if (!record.connectionId) return ownId.length === 0 || isIdentified;
-  return ownId.length > 0 && equal(record.connectionId, ownId);
 }
 
 /** RFC 8446 5.2: how much longer than its content ciphertext can be. */

@@ -2,6 +2,7 @@
 
 import type { Epoch } from "./datagram_header.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
+import type { Pad } from "./pad.ts";
 import type { Sealer } from "./sealer.ts";
 import { unifiedHeaderLength, writeUnifiedHeader } from "./unified_header.ts";
 
@@ -27,13 +28,14 @@ export class UnifiedSealer implements Sealer {
     return this.#headerLength + this.#keys.sealedLength(contentLength);
   }
 
-  sealInto(out: Uint8Array, type: number, number: number, content: Uint8Array): number {
+  seal(pad: Pad, at: number, type: number, number: number, content: Uint8Array): number {
+    const bodyAt = at + this.#headerLength;
     const bodyLength = this.#keys.sealedLength(content.length);
-    const header = out.subarray(0, this.#headerLength);
-    writeUnifiedHeader(header, this.#connectionId, { epoch: this.#epoch, number, bodyLength });
-    const body = out.subarray(this.#headerLength, this.#headerLength + bodyLength);
-    this.#keys.sealInto(header, number, type, content, body);
-    this.#keys.turnNumber(header, 1 + this.#connectionId.length, 2, body);
+    const header = pad.view(at, bodyAt);
+    writeUnifiedHeader(header, this.#connectionId, this.#epoch, number, bodyLength);
+    pad.bytes.set(content, bodyAt);
+    this.#keys.seal(header, number, type, pad, bodyAt, content.length);
+    this.#keys.turnNumber(header, 1 + this.#connectionId.length, 2, pad.view(bodyAt, bodyAt + bodyLength));
     return this.#headerLength + bodyLength;
   }
 

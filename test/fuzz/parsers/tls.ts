@@ -39,7 +39,7 @@ import { decodeSessionTicket, encodeSessionTicket } from "../../../lib/tls/hands
 import { decodeAck, encodeAck, type RecordNumber } from "../../../lib/tls/record/ack.ts";
 import { recordAt } from "../../../lib/tls/record/datagram_reader.ts";
 import { RecordReader } from "../../../lib/tls/record/record_reader.ts";
-import { unifiedAt } from "../../../lib/tls/record/unified_header.ts";
+import { findRecord, RecordPlace } from "../../../lib/tls/record/record_place.ts";
 import { decodePathMessage, encodePathMessage } from "../../../lib/tls/return_routability.ts";
 import { decodeSavedSession, encodeSavedSession } from "../../../lib/tls/saved_session.ts";
 import { client as datagramClient, Front } from "../../tls/datagrams.ts";
@@ -110,7 +110,7 @@ export const TLS_PARSERS: readonly Parser[] = [
     assert.deepEqual([jar.check(hello, "a:1", 0), jar.recall(hello, "a:1", 0)], [false, undefined]);
   }),
   // DTLS 1.3.
-  parser("unifiedAt", (bytes) => walk(bytes, (at) => unifiedAt(bytes, at, 8)?.whole)),
+  parser("findRecord", (bytes) => walk(bytes, (at) => placed(bytes, at))),
   codec("decodeAck", "stable", (bytes) => inOrder(decodeAck(bytes)), encodeAck),
   codec("decodeNewConnectionId", "exact", decodeNewConnectionId, encodeNewConnectionId),
   parser("decodeRequestConnectionId", decodeRequestConnectionId),
@@ -194,6 +194,13 @@ function reassemble(bytes: Uint8Array): number {
 }
 
 /** From each record to the next; a record takes at least a byte. */
+function placed(bytes: Uint8Array, at: number): Uint8Array | undefined {
+  const place = new RecordPlace();
+  if (!findRecord(bytes, at, bytes.length, 8, place)) return undefined;
+  assert.ok(place.at === at && place.bodyAt <= place.end, "a body before its record");
+  return bytes.subarray(at, place.end);
+}
+
 function walk(bytes: Uint8Array, next: (at: number) => Uint8Array | undefined): number {
   let count = 0;
   for (let at = 0; at < bytes.length; count++) {
