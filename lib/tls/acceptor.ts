@@ -30,7 +30,6 @@ import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";
-import { isUnified } from "./record/unified_header.ts";
 import { RefusedHellos } from "./refused_hellos.ts";
 import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
@@ -86,19 +85,12 @@ class DatagramAcceptor implements Acceptor {
   receive(datagram: Uint8Array, from: string, now: number): void {
     this.#enter();
     this.#from = from;
-    if (datagram.length > 0 && isUnified(datagram[0]!)) {
-      this.#unified(datagram, now);
-      return;
-    }
-    const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
-    if (!record) return;
-    if (record.type === CONTENT.connectionId) {
-      this.#giveById(record.connectionId, datagram, now);
-      return;
-    }
-    const hello = helloIn(record);
-    if (hello === "no hello") this.#giveByAddress(record.epoch === 0, datagram, now);
-    else if (hello) this.#hello(hello, datagram, now);
+    const idLength = this.#policy.connectionIdLength;
+    if (datagram.length === 0 || !findRecord(datagram, 0, datagram.length, idLength, PLACE)) return;
+    const { hasId, idAt, isUnified, epoch } = PLACE;
+    if (hasId) this.#giveById(datagram.subarray(idAt, idAt + idLength), datagram, now);
+    else if (isUnified || epoch > 0) this.#giveByAddress(false, datagram, now);
+    else this.#clear(datagram, now);
   }
 
   missing(datagram: Uint8Array, from: string): string | undefined {
@@ -159,13 +151,12 @@ class DatagramAcceptor implements Acceptor {
     if (this.#disposed) throw new SeccfError("state", "the acceptor was disposed");
   }
 
-  /** Version 1.3, under keys. */
-  #unified(datagram: Uint8Array, now: number): void {
-    const idLength = this.#policy.connectionIdLength;
-    if (!findRecord(datagram, 0, datagram.length, idLength, PLACE)) return;
-    const { hasId, idAt } = PLACE;
-    if (hasId) this.#giveById(datagram.subarray(idAt, idAt + idLength), datagram, now);
-    else this.#giveByAddress(false, datagram, now);
+  /** Nobody answers for what it says. */
+  #clear(datagram: Uint8Array, now: number): void {
+    const record = recordAt(datagram, 0, 0);
+    const hello = record && helloIn(record);
+    if (hello === "no hello") this.#giveByAddress(true, datagram, now);
+    else if (hello) this.#hello(hello, datagram, now);
   }
 
   #giveById(connectionId: Uint8Array, datagram: Uint8Array, now: number): void {

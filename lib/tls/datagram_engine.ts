@@ -13,6 +13,8 @@ import { concat } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
+import type { ConnectionIds } from "./connection_ids.ts";
+import type { Conversation } from "./conversation.ts";
 import { DatagramHandshake, type HandshakeWatcher } from "./datagram_handshake.ts";
 import { Durability } from "./durability.ts";
 import { endingOf, endsConnection } from "./ending.ts";
@@ -36,7 +38,7 @@ export class DatagramEngine implements Engine {
   readonly #role: "client" | "server";
   readonly #reader: DatagramReader;
   readonly #writer: DatagramWriter;
-  readonly #handshake: DatagramHandshake;
+  #handshake: Conversation;
   readonly #watcher: Watcher | undefined;
   readonly #exports: boolean;
   readonly #outputs = new OutputQueue<Output>();
@@ -62,9 +64,10 @@ export class DatagramEngine implements Engine {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
       ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey },
     };
-    this.#handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
-    if (saved) this.#resume(saved, policy);
-    else this.#handshake.start(birth.now);
+    const handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
+    this.#handshake = handshake;
+    if (saved) this.#resume(handshake, saved, policy);
+    else handshake.start(birth.now);
     this.#durability?.settle();
   }
 
@@ -180,7 +183,7 @@ export class DatagramEngine implements Engine {
    * undefined where the peer does not know of RFC 9853. Outputs may be waiting.
    */
   checkPath(cookie: Uint8Array): Uint8Array | undefined {
-    if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return undefined;
+    if (this.#state !== "open" || !this.#handshake.checksPaths) return undefined;
     return this.#writer.apart(
       this.#handshake.sendEpoch,
       CONTENT.returnRoutability,
@@ -198,7 +201,7 @@ export class DatagramEngine implements Engine {
   #watch(): HandshakeWatcher {
     return {
       demanded: (demand) => this.#outputs.push({ kind: "demand", demand }),
-      established: (session, resumable) => this.#established(session, resumable),
+      established: (...made) => this.#established(...made),
     };
   }
 
@@ -216,9 +219,10 @@ export class DatagramEngine implements Engine {
   }
 
   /** Goes on with a session instead of a handshake. */
-  #resume(saved: SavedSession, { random }: Policy): void {
+  #resume(handshake: DatagramHandshake, saved: SavedSession, { random }: Policy): void {
     this.#durability?.resume(saved, { random, now: this.#now });
-    this.#handshake.resume(saved.connectionIds);
+    handshake.resume(saved.connectionIds);
+    this.#handshake = handshake.successor;
     this.#state = "open";
     this.#endsAt = undefined;
   }
@@ -261,8 +265,12 @@ export class DatagramEngine implements Engine {
       if (!record) break;
       this.#record(record);
     }
-    if (this.#state === "open") this.#handshake.refresh(this.#now);
-    else if (this.#state === "handshake" && this.#reader.isEarly) this.#handshake.hurry(this.#now);
+    if (this.#state === "open") {
+      this.#handshake = this.#handshake.successor;
+      this.#handshake.refresh(this.#now);
+    } else if (this.#state === "handshake" && this.#reader.isEarly) {
+      this.#handshake.hurry(this.#now);
+    }
   }
 
   #record(record: DatagramRecord): void {
@@ -320,7 +328,7 @@ export class DatagramEngine implements Engine {
   }
 
   #pathMessage(payload: Uint8Array): void {
-    if (this.#state !== "open" || !this.#handshake.connectionIds?.returnRoutability) return;
+    if (this.#state !== "open" || !this.#handshake.checksPaths) return;
     const message = decodePathMessage(payload);
     if (message?.kind === "challenge" && !this.awaitsNumbers) {
       this.#writer.write(
@@ -339,10 +347,10 @@ export class DatagramEngine implements Engine {
     throw new TlsFailure("unexpected_message", "too-large", "too many records that bring nothing");
   }
 
-  #established(session: Session, resumable?: Resumable): void {
+  #established(session: Session, connectionIds: ConnectionIds | undefined, resumable?: Resumable): void {
     this.#state = "open";
     this.#endsAt = undefined;
-    this.#durability?.establish(session, this.#handshake.connectionIds, this.#now);
+    this.#durability?.establish(session, connectionIds, this.#now);
     this.#outputs.push({ kind: "established", session });
     if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
     this.#watcher?.established(this, session);

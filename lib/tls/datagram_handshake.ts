@@ -8,6 +8,7 @@
 import { SeccfError } from "../error.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
+import { type Conversation, settled } from "./conversation.ts";
 import { DatagramLink } from "./datagram_link.ts";
 import type { Answer, Demand, Resumable, Session } from "./engine.ts";
 import type { Epochs } from "./epochs.ts";
@@ -39,11 +40,11 @@ export interface DatagramHandshakeOptions {
 /** Who has to know how far it is; forgotten once it is over. */
 export interface HandshakeWatcher {
   readonly demanded: (demand: Demand) => void;
-  readonly established: (session: Session, resumable?: Resumable) => void;
+  readonly established: (session: Session, ids: ConnectionIds | undefined, resumable?: Resumable) => void;
 }
 
 /** One side. It outlives its end: the last flight may have to be said again. What it throws ends the association. */
-export class DatagramHandshake implements Disposable {
+export class DatagramHandshake implements Conversation {
   readonly #options: DatagramHandshakeOptions;
   readonly #reassembler: Reassembler;
   readonly #flight: Flight;
@@ -107,9 +108,13 @@ export class DatagramHandshake implements Disposable {
     return this.#afterwards?.sendEpoch ?? this.#link?.sendEpoch ?? 1;
   }
 
-  /** What was agreed of RFC 9146, once the session is established. */
-  get connectionIds(): ConnectionIds | undefined {
-    return this.#connectionIds;
+  get checksPaths(): boolean {
+    return this.#connectionIds?.returnRoutability ?? false;
+  }
+
+  get successor(): Conversation {
+    const hasMore = this.#machine !== undefined || this.isVersion13 || this.#flight.isKept;
+    return hasMore ? this : settled(this.checksPaths, this.#sequel);
   }
 
   /** What goes on behind the handshake, until the end. */
@@ -335,7 +340,7 @@ export class DatagramHandshake implements Disposable {
     else this.#endIn12();
     this.#leave();
     this.#doubt = this.#heard = undefined;
-    watcher?.established(session, resumable);
+    watcher?.established(session, this.#connectionIds, resumable);
   }
 
   /** An idle session keeps nothing that it has no more use for. */

@@ -182,7 +182,9 @@ export class DatagramReader {
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
   next(): DatagramRecord | undefined {
-    for (let opened = this.#nextEarly(); this.epoch > 0 && opened !== "none"; opened = this.#nextEarly()) {
+    while (this.#early.length > 0 && this.epoch > 0) {
+      const opened = this.#nextEarly();
+      if (opened === "none") break;
       if (opened) return RECORD;
     }
     while (this.#pad && this.#at < this.#length) {

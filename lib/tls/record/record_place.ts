@@ -54,7 +54,10 @@ function placePlain(bytes: Uint8Array, at: number, length: number, idLength: num
   place.end = place.bodyAt + u16(bytes, place.bodyAt - 2);
   place.version = u16(bytes, at + 1);
   place.epoch = u16(bytes, at + 3);
-  place.number = u16(bytes, at + 5) * 0x100000000 + u16(bytes, at + 7) * 0x10000 + u16(bytes, at + 9);
+  const high = u16(bytes, at + 5);
+  const low = ((u16(bytes, at + 7) << 16) | u16(bytes, at + 9)) >>> 0;
+  // A small integer stays one: others are objects.
+  place.number = high === 0 ? low : high * 0x100000000 + low;
   return place.end <= length;
 }
 
