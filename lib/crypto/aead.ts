@@ -49,21 +49,15 @@ export function createAead(spec: AeadSpec, key: SecretBytes): Aead {
 }
 
 class CheckedAead implements Aead {
-  readonly nonceLength: number;
-  readonly tagLength: number;
+  readonly #lengths: Lengths;
   #raw: RawAead | undefined;
 
   constructor(spec: AeadSpec, key: Uint8Array) {
     const size = key.length;
     const chacha = spec.cipher === "chacha20-poly1305";
     if (size !== 32 && (chacha || (size !== 16 && size !== 24))) throw new RangeError(`a key of ${size} bytes`);
-    this.nonceLength = 12;
-    this.tagLength = 16;
+    this.#lengths = lengthsOf(spec);
     if (spec.cipher === "aes-ccm") {
-      if (![7, 12, 13].includes(spec.nonceLength)) throw new RangeError("the nonce of CCM is 7, 12 or 13 bytes");
-      if (![8, 16].includes(spec.tagLength)) throw new RangeError("the tag of CCM is 8 or 16 bytes");
-      this.nonceLength = spec.nonceLength;
-      this.tagLength = spec.tagLength;
       this.#raw = createCcm(key, spec.nonceLength, spec.tagLength);
     } else if (spec.cipher === "aes-gcm") {
       this.#raw = createGcm(key);
@@ -72,6 +66,14 @@ class CheckedAead implements Aead {
     } else {
       throw new RangeError("an unknown cipher");
     }
+  }
+
+  get nonceLength(): number {
+    return this.#lengths.nonceLength;
+  }
+
+  get tagLength(): number {
+    return this.#lengths.tagLength;
   }
 
   sealInto(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
@@ -106,3 +108,23 @@ class CheckedAead implements Aead {
     return this.#raw;
   }
 }
+
+interface Lengths {
+  readonly nonceLength: number;
+  readonly tagLength: number;
+}
+
+/** The same object for all of a kind: an association has two ciphers or more. */
+function lengthsOf(spec: AeadSpec): Lengths {
+  if (spec.cipher !== "aes-ccm") return USUAL;
+  if (![7, 12, 13].includes(spec.nonceLength)) throw new RangeError("the nonce of CCM is 7, 12 or 13 bytes");
+  if (![8, 16].includes(spec.tagLength)) throw new RangeError("the tag of CCM is 8 or 16 bytes");
+  const { nonceLength, tagLength } = spec;
+  const known = ofCcm.find((each) => each.nonceLength === nonceLength && each.tagLength === tagLength);
+  if (known) return known;
+  ofCcm.push({ nonceLength, tagLength });
+  return ofCcm.at(-1)!;
+}
+
+const USUAL: Lengths = { nonceLength: 12, tagLength: 16 };
+const ofCcm: Lengths[] = [];

@@ -16,7 +16,7 @@ import {
   TEXT_ROOM,
   ZEROS_AT,
 } from "./aes_wasm.ts";
-import type { AeadKernel } from "./kernel_aead.ts";
+import { type AeadKernel, copyWords, type ExpandedKey } from "./kernel_aead.ts";
 import { instantiate, WasmMemory } from "./wasm_memory.ts";
 
 /** What the module of {@link AES_MODULE} exports for use. */
@@ -49,7 +49,9 @@ export class AesKernel implements AeadKernel {
   readonly aadRoom: number = AAD_ROOM;
   readonly textRoom: number = TEXT_ROOM;
   readonly #exports: AesExports;
-  readonly #keys: Uint8Array;
+  readonly #keys: Int32Array;
+  /** Where a key is to be before it is expanded. */
+  readonly #key: Uint8Array;
   readonly #counter: Uint8Array;
   readonly #firstBlock: Uint8Array;
   readonly #aad: Uint8Array;
@@ -59,7 +61,8 @@ export class AesKernel implements AeadKernel {
   constructor(exports: AesExports) {
     const { buffer } = exports.memory;
     this.#exports = exports;
-    this.#keys = new Uint8Array(buffer, KEYS_AT, BLOCK * 16);
+    this.#keys = new Int32Array(buffer, KEYS_AT, BLOCK / 4 * 16);
+    this.#key = new Uint8Array(buffer, KEYS_AT + BLOCK, 32);
     this.#counter = new Uint8Array(buffer, NONCE_AT, BLOCK);
     this.#firstBlock = new Uint8Array(buffer, FIRST_BLOCK_AT, BLOCK);
     this.#aad = new Uint8Array(buffer, AAD_AT, AAD_ROOM);
@@ -68,30 +71,29 @@ export class AesKernel implements AeadKernel {
   }
 
   /** The hash key and the round keys, six more than the key has words and one before the first round. */
-  expandedLength(keyLength: number): number {
-    return BLOCK * (keyLength / 4 + 8);
+  expandedWords(keyLength: number): number {
+    return keyLength + 32;
   }
 
-  expandInto(key: Uint8Array, expanded: Uint8Array): void {
-    const keys = this.#keys;
-    keys.set(key, BLOCK);
+  expand(key: Uint8Array, { words, at, count }: ExpandedKey): void {
+    this.#key.set(key);
     this.#exports.expand(key.length);
-    for (let i = 0; i < expanded.length; i++) expanded[i] = keys[i]!;
-    keys.fill(0);
+    for (let i = 0; i < count; i++) words[at + i] = this.#keys[i]!;
+    this.#keys.fill(0);
   }
 
-  seal(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
+  seal(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
     const { length } = plaintext;
-    this.#write(expanded, nonce, aad, plaintext);
-    this.#exports.seal(aad.length, length, expanded.length / BLOCK - 2);
+    this.#write(key, nonce, aad, plaintext);
+    this.#exports.seal(aad.length, length, roundsOf(key));
     this.#text.copyOut(length + BLOCK, out);
     this.#text.bytes.fill(0, 0, length + 2 * BLOCK);
   }
 
-  open(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
+  open(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
     const length = sealed.length - BLOCK;
-    this.#write(expanded, nonce, aad, sealed);
-    const wrong = this.#exports.open(aad.length, length, expanded.length / BLOCK - 2);
+    this.#write(key, nonce, aad, sealed);
+    const wrong = this.#exports.open(aad.length, length, roundsOf(key));
     if (wrong === 0) this.#text.copyOut(length, out);
     this.#text.bytes.fill(0, 0, length + 2 * BLOCK);
     return wrong === 0;
@@ -102,7 +104,7 @@ export class AesKernel implements AeadKernel {
    * whether the tag was right. There must be room for two bytes more of additional data.
    */
   ccm(
-    expanded: Uint8Array,
+    key: ExpandedKey,
     nonce: Uint8Array,
     aad: Uint8Array,
     text: Uint8Array,
@@ -121,9 +123,9 @@ export class AesKernel implements AeadKernel {
       aadBlocks = (aad.length + 17) >>> 4;
     }
     this.#text.bytes.set(text);
-    this.#keys.set(expanded);
+    copyWords(key, this.#keys);
     this.#counterBlocks(nonce, aad.length > 0 ? 0x40 : 0, length, tagLength);
-    const wrong = this.#exports.ccm(aadBlocks, length, expanded.length / BLOCK - 2, tagLength, opening);
+    const wrong = this.#exports.ccm(aadBlocks, length, roundsOf(key), tagLength, opening);
     if (opening === 0) this.#text.copyOut(length + tagLength, out);
     else if (wrong === 0) this.#text.copyOut(length, out);
     this.#text.bytes.fill(0, 0, length + 2 * BLOCK);
@@ -146,14 +148,19 @@ export class AesKernel implements AeadKernel {
     this.#zeros.fill(0);
   }
 
-  #write(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void {
+  #write(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void {
     // Before anything is written: half of it would stay, and the padding relies on zeros.
     if (aad.length > AAD_ROOM || text.length > TEXT_ROOM + BLOCK) throw new RangeError("too long for the kernel");
     this.#aad.set(aad);
     this.#text.bytes.set(text);
-    this.#keys.set(expanded);
+    copyWords(key, this.#keys);
     for (let i = 0; i < NONCE; i++) this.#counter[i] = nonce[i]!;
   }
+}
+
+/** The hash key and the round key before the first round have no round. */
+function roundsOf({ count }: ExpandedKey): number {
+  return count / (BLOCK / 4) - 2;
 }
 
 /** CCM of certain lengths on the kernel. */
@@ -168,20 +175,20 @@ export class CcmKernel implements AeadKernel {
     this.tagLength = tagLength;
   }
 
-  expandedLength(keyLength: number): number {
-    return this.#aes.expandedLength(keyLength);
+  expandedWords(keyLength: number): number {
+    return this.#aes.expandedWords(keyLength);
   }
 
-  expandInto(key: Uint8Array, expanded: Uint8Array): void {
-    this.#aes.expandInto(key, expanded);
+  expand(key: Uint8Array, into: ExpandedKey): void {
+    this.#aes.expand(key, into);
   }
 
-  seal(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
-    this.#aes.ccm(expanded, nonce, aad, plaintext, out, this.tagLength, 0);
+  seal(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
+    this.#aes.ccm(key, nonce, aad, plaintext, out, this.tagLength, 0);
   }
 
-  open(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
-    return this.#aes.ccm(expanded, nonce, aad, sealed, out, this.tagLength, 1);
+  open(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
+    return this.#aes.ccm(key, nonce, aad, sealed, out, this.tagLength, 1);
   }
 
   forget(): void {

@@ -9,7 +9,7 @@
 import type { RawAead } from "./aead.ts";
 import { Aes, loadWord, storeWord } from "./aes.ts";
 import { aesKernel, CcmKernel } from "./aes_kernel.ts";
-import { KernelAead } from "./kernel_aead.ts";
+import { KernelAead, type KernelCipher } from "./kernel_aead.ts";
 import { createNativeAead, hasNativeAead } from "./native_aead.ts";
 
 const NAMES = { 16: "aes-128-ccm", 24: "aes-192-ccm", 32: "aes-256-ccm" } as const;
@@ -23,13 +23,25 @@ const UNTIL = 512;
 
 /** CCM keyed with a copy of `key`, 16, 24 or 32 bytes: ours, but where the runtime has one, that for longer records. */
 export function createCcm(key: Uint8Array, nonceLength: number, tagLength: number): RawAead {
-  const name = NAMES[key.length as keyof typeof NAMES];
-  const withoutKernel = (key: Uint8Array) =>
+  const kind = 1000 * key.length + 20 * nonceLength + tagLength;
+  const made = ciphers.get(kind) ?? cipherOf(key.length, nonceLength, tagLength);
+  ciphers.set(kind, made);
+  return made.kernel ? new KernelAead(made, key) : made.beyond(key);
+}
+
+/** By lengths. */
+const ciphers = new Map<number, Cipher>();
+
+type Cipher = KernelCipher | { readonly kernel?: undefined; readonly beyond: KernelCipher["beyond"] };
+
+function cipherOf(keyLength: number, nonceLength: number, tagLength: number): Cipher {
+  const name = NAMES[keyLength as keyof typeof NAMES];
+  const beyond = (key: Uint8Array) =>
     createNativeAead(name, key, tagLength) ?? new Ccm(key, nonceLength, tagLength);
-  const kernel = aesKernel();
-  if (kernel === undefined) return withoutKernel(key);
+  const aes = aesKernel();
+  if (aes === undefined) return { beyond };
   const until = hasNativeAead(name) ? UNTIL : Infinity;
-  return new KernelAead(new CcmKernel(kernel, tagLength), key, until, withoutKernel, longestFor(nonceLength));
+  return { kernel: new CcmKernel(aes, tagLength), keyLength, until, beyond, longest: longestFor(nonceLength) };
 }
 
 /** The longest plaintext whose length fits into the L bytes beside the nonce. RFC 3610 2. */

@@ -8,7 +8,7 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import type { RawAead } from "./aead.ts";
 import { chachaKernel } from "./chacha_kernel.ts";
-import { KernelAead } from "./kernel_aead.ts";
+import { type AeadKernel, KernelAead, type KernelCipher } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
 import { createNativeAead, hasNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
@@ -23,8 +23,14 @@ const UNTIL = { node: 4096, deno: 8192, bun: Infinity } as const;
 export function createChaCha(key: Uint8Array): RawAead {
   const kernel = chachaKernel();
   if (kernel === undefined) return withoutKernel(key);
+  return new KernelAead(cipher ??= onKernel(kernel), key);
+}
+
+let cipher: KernelCipher | undefined;
+
+function onKernel(kernel: AeadKernel): KernelCipher {
   const until = hasNativeAead("chacha20-poly1305") ? UNTIL[nativeRuntime] : Infinity;
-  return new KernelAead(kernel, key, until, withoutKernel);
+  return { kernel, keyLength: 32, until, beyond: withoutKernel };
 }
 
 function withoutKernel(key: Uint8Array): RawAead {

@@ -16,7 +16,7 @@ import {
   TEXT_SLACK,
   ZEROS_AT,
 } from "./chacha_wasm.ts";
-import type { AeadKernel } from "./kernel_aead.ts";
+import { type AeadKernel, copyWords, type ExpandedKey } from "./kernel_aead.ts";
 import { instantiate, WasmMemory } from "./wasm_memory.ts";
 
 /** What the module of {@link CHACHA_MODULE} exports for use. */
@@ -48,7 +48,7 @@ export class ChaChaKernel implements AeadKernel {
   readonly aadRoom: number = AAD_ROOM;
   readonly textRoom: number = TEXT_ROOM;
   readonly #exports: ChaChaExports;
-  readonly #key: Uint8Array;
+  readonly #key: Int32Array;
   readonly #nonce: Uint8Array;
   readonly #aad: Uint8Array;
   readonly #text: WasmMemory;
@@ -57,7 +57,7 @@ export class ChaChaKernel implements AeadKernel {
   constructor(exports: ChaChaExports) {
     const { buffer } = exports.memory;
     this.#exports = exports;
-    this.#key = new Uint8Array(buffer, KEY_AT, KEY);
+    this.#key = new Int32Array(buffer, KEY_AT, KEY / 4);
     this.#nonce = new Uint8Array(buffer, NONCE_AT, NONCE);
     this.#aad = new Uint8Array(buffer, AAD_AT, AAD_ROOM);
     this.#text = new WasmMemory(buffer, TEXT_AT, TEXT_ROOM + TEXT_SLACK);
@@ -65,25 +65,25 @@ export class ChaChaKernel implements AeadKernel {
   }
 
   /** The key as it is. */
-  expandedLength(keyLength: number): number {
-    return keyLength;
+  expandedWords(keyLength: number): number {
+    return keyLength / 4;
   }
 
-  expandInto(key: Uint8Array, expanded: Uint8Array): void {
-    expanded.set(key);
+  expand(key: Uint8Array, { words, at }: ExpandedKey): void {
+    new Uint8Array(words.buffer, 4 * at, key.length).set(key);
   }
 
-  seal(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
+  seal(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
     const { length } = plaintext;
-    this.#write(expanded, nonce, aad, plaintext);
+    this.#write(key, nonce, aad, plaintext);
     this.#exports.seal(aad.length, length);
     this.#text.copyOut(length + TAG, out);
     this.#text.bytes.fill(0, 0, length + TEXT_SLACK);
   }
 
-  open(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
+  open(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
     const length = sealed.length - TAG;
-    this.#write(expanded, nonce, aad, sealed);
+    this.#write(key, nonce, aad, sealed);
     const wrong = this.#exports.open(aad.length, length);
     if (wrong === 0) this.#text.copyOut(length, out);
     this.#text.bytes.fill(0, 0, length + TEXT_SLACK);
@@ -94,12 +94,12 @@ export class ChaChaKernel implements AeadKernel {
     this.#zeros.fill(0);
   }
 
-  #write(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void {
+  #write(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): void {
     // Before anything is written: half of it would stay, and the padding relies on zeros.
     if (aad.length > AAD_ROOM || text.length > TEXT_ROOM + TAG) throw new RangeError("too long for the kernel");
     this.#aad.set(aad);
     this.#text.bytes.set(text);
-    this.#key.set(expanded);
+    copyWords(key, this.#key);
     for (let i = 0; i < NONCE; i++) this.#nonce[i] = nonce[i]!;
   }
 }

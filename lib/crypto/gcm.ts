@@ -8,7 +8,7 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import type { RawAead } from "./aead.ts";
 import { aesKernel } from "./aes_kernel.ts";
-import { KernelAead } from "./kernel_aead.ts";
+import { type AeadKernel, KernelAead, type KernelCipher } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
 import { createNativeAead, hasNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
@@ -32,8 +32,15 @@ export function createGcm(key: Uint8Array): RawAead {
   const name = NAMES[key.length as KeyLength];
   const kernel = aesKernel();
   if (kernel === undefined) return withoutKernel(key);
-  const until = hasNativeAead(name) ? UNTIL[nativeRuntime](key.length) : Infinity;
-  return new KernelAead(kernel, key, until, withoutKernel);
+  return new KernelAead(ciphers[name] ??= onKernel(kernel, name, key.length), key);
+}
+
+/** Of each length of key. */
+const ciphers: { [name in typeof NAMES[KeyLength]]?: KernelCipher } = {};
+
+function onKernel(kernel: AeadKernel, name: typeof NAMES[KeyLength], keyLength: number): KernelCipher {
+  const until = hasNativeAead(name) ? UNTIL[nativeRuntime](keyLength) : Infinity;
+  return { kernel, keyLength, until, beyond: withoutKernel };
 }
 
 function withoutKernel(key: Uint8Array): RawAead {

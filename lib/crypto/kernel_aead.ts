@@ -1,7 +1,15 @@
 /** An AEAD on a kernel of ours for records up to some length, which then allocate nothing, and on another cipher beyond. @module */
 
 import type { RawAead } from "./aead.ts";
-import { secretRoom, wipe } from "./secret.ts";
+import { type KeyShelf, shelfFor } from "./key_shelf.ts";
+import { secretRoom } from "./secret.ts";
+
+/** What a kernel wants of a key, where it lies: `count` words from `at` on. */
+export interface ExpandedKey {
+  readonly words: Int32Array;
+  readonly at: number;
+  readonly count: number;
+}
 
 /** One way to compute an AEAD. Keeps nothing between calls, so all keys share one. */
 export interface AeadKernel {
@@ -11,86 +19,123 @@ export interface AeadKernel {
   readonly aadRoom: number;
   /** How many bytes of text it takes, the tag not counted. */
   readonly textRoom: number;
-  /** How many bytes `expandInto` writes for a key of `keyLength` bytes. */
-  expandedLength(keyLength: number): number;
-  /** Writes what `seal` and `open` want of `key`. */
-  expandInto(key: Uint8Array, expanded: Uint8Array): void;
+  /** How many words `expand` writes for a key of `keyLength` bytes. */
+  expandedWords(keyLength: number): number;
+  /** Writes what `seal` and `open` want of `key` to where `into` says. */
+  expand(key: Uint8Array, into: ExpandedKey): void;
   /** As {@link RawAead.seal}, for what has room. Allocates nothing. */
-  seal(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
+  seal(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void;
   /** As {@link RawAead.open}, for what has room; writes nothing to `out` where the tag is wrong. Allocates nothing. */
-  open(expanded: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean;
+  open(key: ExpandedKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean;
   /** Wipes what a call that threw left behind, which would stay and spoil the next: at the end of the stack any call may throw. */
   forget(): void;
 }
 
-/** One keyed AEAD. The cipher for longer records is made when the first comes: most devices never send one. */
-export class KernelAead implements RawAead {
-  /** What counts in 32 bits with a sign, as no record does: a larger number would be an object, made each time it is read. */
-  readonly longest: number;
-  readonly #kernel: AeadKernel;
+/** A cipher on a kernel, the same for all its keys of one length. */
+export interface KernelCipher {
+  readonly kernel: AeadKernel;
+  /** Bytes. */
+  readonly keyLength: number;
   /** Bytes of text up to which the kernel is used. */
-  readonly #until: number;
-  readonly #beyond: (key: Uint8Array) => RawAead;
-  /** What the kernel wants of the key; in the same memory behind it lies the key. */
-  readonly #expanded: Uint8Array;
+  readonly until: number;
+  /** The cipher beyond, keyed with a copy of `key`. */
+  readonly beyond: (key: Uint8Array) => RawAead;
+  /** Bytes of the longest text. What does not count in 32 bits with a sign would be an object, made each time it is read; no record comes near. */
+  readonly longest?: number;
+}
+
+/** One keyed AEAD. The cipher for longer records is made when the first comes: most devices never send one. */
+export class KernelAead implements RawAead, ExpandedKey {
+  at: number;
+  readonly #cipher: KernelCipher;
+  /** What the kernel wants of the key, and behind it the key. */
+  readonly #shelf: KeyShelf;
   #long: RawAead | undefined;
 
-  constructor(
-    kernel: AeadKernel,
-    key: Uint8Array,
-    until: number,
-    beyond: (key: Uint8Array) => RawAead,
-    longest: number = 2 ** 31 - 1,
-  ) {
-    this.longest = longest;
-    const length = kernel.expandedLength(key.length);
-    const room = secretRoom(length + key.length);
-    this.#kernel = kernel;
-    this.#until = until < kernel.textRoom ? until : kernel.textRoom;
-    this.#beyond = beyond;
-    this.#expanded = room.subarray(0, length);
+  /** Copies `key`. */
+  constructor(cipher: KernelCipher, key: Uint8Array) {
+    this.#cipher = cipher;
+    this.#shelf = shelfFor(this.count + cipher.keyLength / 4);
+    this.at = this.#shelf.take();
     try {
-      kernel.expandInto(key, this.#expanded);
+      cipher.kernel.expand(key, this);
+    } catch (error) {
+      cipher.kernel.forget();
+      this.#shelf.give(this.at);
+      throw error;
+    }
+    this.#key.set(key);
+  }
+
+  get words(): Int32Array {
+    return this.#shelf.words;
+  }
+
+  get count(): number {
+    const { kernel, keyLength } = this.#cipher;
+    return kernel.expandedWords(keyLength);
+  }
+
+  get longest(): number {
+    return this.#cipher.longest ?? 2 ** 31 - 1;
+  }
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
+    const { kernel } = this.#cipher;
+    if (!this.#isShort(plaintext.length, aad)) {
+      this.#longer().seal(nonce, aad, plaintext, out);
+      return;
+    }
+    try {
+      kernel.seal(this, nonce, aad, plaintext, out);
     } catch (error) {
       kernel.forget();
       throw error;
     }
-    room.set(key, length);
-  }
-
-  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
-    if (plaintext.length <= this.#until && aad.length <= this.#kernel.aadRoom) {
-      try {
-        this.#kernel.seal(this.#expanded, nonce, aad, plaintext, out);
-      } catch (error) {
-        this.#kernel.forget();
-        throw error;
-      }
-    } else {
-      this.#longer().seal(nonce, aad, plaintext, out);
-    }
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean {
-    if (sealed.length - this.#kernel.tagLength <= this.#until && aad.length <= this.#kernel.aadRoom) {
-      try {
-        return this.#kernel.open(this.#expanded, nonce, aad, sealed, out);
-      } catch (error) {
-        this.#kernel.forget();
-        throw error;
-      }
+    const { kernel } = this.#cipher;
+    if (!this.#isShort(sealed.length - kernel.tagLength, aad)) return this.#longer().open(nonce, aad, sealed, out);
+    try {
+      return kernel.open(this, nonce, aad, sealed, out);
+    } catch (error) {
+      kernel.forget();
+      throw error;
     }
-    return this.#longer().open(nonce, aad, sealed, out);
   }
 
   dispose(): void {
-    wipe(new Uint8Array(this.#expanded.buffer));
+    // Once: the place may be another's by the second time.
+    if (this.at < 0) return;
+    this.#shelf.give(this.at);
+    this.at = -1;
     this.#long?.dispose();
     this.#long = undefined;
   }
 
-  #longer(): RawAead {
-    const { buffer, length } = this.#expanded;
-    return this.#long ??= this.#beyond(new Uint8Array(buffer, length));
+  #isShort(length: number, aad: Uint8Array): boolean {
+    const { kernel, until } = this.#cipher;
+    return length <= until && length <= kernel.textRoom && aad.length <= kernel.aadRoom;
   }
+
+  /** The key as it was given. */
+  get #key(): Uint8Array {
+    return new Uint8Array(this.words.buffer, 4 * (this.at + this.count), this.#cipher.keyLength);
+  }
+
+  #longer(): RawAead {
+    if (this.#long === undefined) {
+      const key = secretRoom(this.#cipher.keyLength);
+      key.set(this.#key);
+      this.#long = this.#cipher.beyond(key);
+      key.fill(0);
+    }
+    return this.#long;
+  }
+}
+
+/** The words of `key`, to where a kernel has its own; byte for byte, since the machine that wrote them reads them. */
+export function copyWords({ words, at, count }: ExpandedKey, to: Int32Array): void {
+  for (let i = 0; i < count; i++) to[i] = words[at + i]!;
 }

@@ -182,7 +182,7 @@ class DatagramAcceptor implements Acceptor {
     const newest = peer.engine.newest;
     peer.engine.receive(datagram, now);
     this.#outputs.push({ kind: "ready", engine: peer.engine });
-    const isElsewhere = peer.from !== this.#from && peer.session !== undefined && this.#isHere(peer);
+    const isElsewhere = peer.from !== this.#from && peer.identity !== undefined && this.#isHere(peer);
     // RFC 9146 6: authenticated, and newer than all before it; a copy of an old record says nothing of its sender.
     if (isElsewhere && peer.engine.newest > newest) this.#paths.begin(peer, this.#from, datagram.length, now);
   }
@@ -202,8 +202,7 @@ class DatagramAcceptor implements Acceptor {
       start: () => NO_HANDSHAKE,
     });
     return {
-      ...{ engine, session, hello: "" },
-      host: this.#policy.hostOf(at),
+      ...{ engine, identity: keyOf(session.identity), hello: "", host: "" },
       idKey: id.length > 0 ? keyOf(id) : undefined,
       from: this.#peers.at(at) ? undefined : at,
     };
@@ -218,7 +217,7 @@ class DatagramAcceptor implements Acceptor {
     return {
       established: heard<Session>((peer, session) => this.#displace(this.#peers.establish(peer, session), peer)),
       ended: heard<void>((peer) => {
-        if (!peer.session && peer.from !== undefined) this.#refused.add(peer.from, peer.hello);
+        if (peer.identity === undefined && peer.from !== undefined) this.#refused.add(peer.from, peer.hello);
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
@@ -237,9 +236,8 @@ class DatagramAcceptor implements Acceptor {
   #displace(before: Peer | undefined, peer: Peer): void {
     if (!before) return;
     // Another subscriber that has a Connection ID may only have moved on; all else can never be heard again.
-    const hasId = (before.session?.connectionIds?.server.length ?? 0) > 0;
-    const isSame = before.session && peer.session && equal(before.session.identity, peer.session.identity);
-    if (!hasId || isSame) this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    const isElsewhere = before.identity !== undefined && before.idKey !== undefined;
+    if (!isElsewhere || before.identity === peer.identity) this.#abort(before, new SeccfError("closed", "the peer began anew"));
   }
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {
@@ -250,7 +248,7 @@ class DatagramAcceptor implements Acceptor {
     if (known?.hello === random) {
       // The hello that its engine was made for, once more, or the one before the cookie on a long way.
       const isSecond = (hello.cookie?.length ?? 0) > 0 || hello.retryCookie !== undefined;
-      if (!known.session && isSecond) this.#give(known, datagram, now);
+      if (known.identity === undefined && isSecond) this.#give(known, datagram, now);
       return;
     }
     if (this.#refused.has(from, random)) return;
@@ -262,7 +260,7 @@ class DatagramAcceptor implements Acceptor {
   #admit({ record, fragment, hello }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
     const from = this.#from;
     const known = this.#peers.at(from);
-    const unproven = this.#peers.rivalAt(from) ?? (known?.session ? undefined : known);
+    const unproven = this.#peers.rivalAt(from) ?? (known?.identity !== undefined ? undefined : known);
     if (unproven) this.#abort(unproven, new SeccfError("closed", "the peer began anew"));
     const host = this.#policy.hostOf(from);
     if (!this.#makeRoom(host)) return;
@@ -277,7 +275,7 @@ class DatagramAcceptor implements Acceptor {
       watcher: this.#watcher,
     });
     const idKey = connectionId.length > 0 ? keyOf(connectionId) : undefined;
-    this.#peers.add({ engine, host, hello: keyOf(hello.random), idKey, from, session: undefined }, from);
+    this.#peers.add({ engine, host, hello: keyOf(hello.random), idKey, from, identity: undefined }, from);
     engine.receive(datagram, now);
     this.#outputs.push({ kind: "accepted", engine, from });
   }

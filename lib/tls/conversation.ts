@@ -31,7 +31,7 @@ export interface Conversation extends Disposable {
   /** Why it ends where the time runs out; the cause is no more than likely. */
   readonly lateness: SeccfError;
   /** Who goes on with what may be said from here on: itself, as long as it may have something to say again. */
-  readonly successor: Conversation;
+  goOn(): Conversation;
   /** A fatal alert came in the clear: remembered until there is a session. */
   hear(alert: SeccfError): void;
   /** A record's fragments (RFC 6347 4.2.3: it may hold several). What is none spoils the rest of its record. */
@@ -91,7 +91,7 @@ export class Settled implements Conversation {
     return new SeccfError("state", "the handshake is over");
   }
 
-  get successor(): Conversation {
+  goOn(): Conversation {
     return this;
   }
 

@@ -222,7 +222,7 @@ export class DatagramEngine implements Engine {
   #resume(handshake: DatagramHandshake, saved: SavedSession, { random }: Policy): void {
     this.#durability?.resume(saved, { random, now: this.#now });
     handshake.resume(saved.connectionIds);
-    this.#handshake = handshake.successor;
+    this.#handshake = handshake.goOn();
     this.#state = "open";
     this.#endsAt = undefined;
   }
@@ -266,7 +266,7 @@ export class DatagramEngine implements Engine {
       this.#record(record);
     }
     if (this.#state === "open") {
-      this.#handshake = this.#handshake.successor;
+      this.#handshake = this.#handshake.goOn();
       this.#handshake.refresh(this.#now);
     } else if (this.#state === "handshake" && this.#reader.isEarly) {
       this.#handshake.hurry(this.#now);

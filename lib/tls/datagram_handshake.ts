@@ -112,9 +112,10 @@ export class DatagramHandshake implements Conversation {
     return this.#connectionIds?.returnRoutability ?? false;
   }
 
-  get successor(): Conversation {
-    const hasMore = this.#machine !== undefined || this.isVersion13 || this.#flight.isKept;
-    return hasMore ? this : settled(this.checksPaths, this.#sequel);
+  goOn(): Conversation {
+    if (this.#machine || this.isVersion13 || this.#flight.isKept) return this;
+    this.#options.writer.forget(1);
+    return settled(this.checksPaths, this.#sequel);
   }
 
   /** What goes on behind the handshake, until the end. */

@@ -12,15 +12,16 @@ import type { Engine, Session } from "./engine.ts";
 /** One engine and where its peer is found. */
 export interface Peer {
   readonly engine: DatagramEngine;
-  readonly host: string;
-  /** The random of the hello it was made for, as {@link keyOf} writes it. */
+  /** Its peer's; empty once established. */
+  host: string;
+  /** The random of the hello it was made for, as {@link keyOf} writes it; empty for one that was saved. */
   readonly hello: string;
-  /** The Connection ID it gave out, as {@link keyOf} writes it; undefined where it gave none. */
-  readonly idKey: string | undefined;
+  /** The Connection ID it gave out, as {@link keyOf} writes it; undefined where it gave none, or the peer does not use it. */
+  idKey: string | undefined;
   /** Its peer's address; undefined where somebody else has it now. */
   from: string | undefined;
-  /** Once established. */
-  session: Session | undefined;
+  /** Once established, whose it is: the identity, as {@link keyOf} writes it. All that is kept of a session here. */
+  identity: string | undefined;
 }
 
 /** All that there are. */
@@ -89,8 +90,10 @@ export class PeerTable {
 
   /** The handshake is over. A rival gets the address for its own: who was there is returned, and is not to be found there. */
   establish(peer: Peer, session: Session): Peer | undefined {
-    peer.session = session;
+    peer.identity = keyOf(session.identity);
+    if (!session.connectionIds?.server.length) this.#unname(peer);
     this.#handshakeIsOver(peer);
+    peer.host = "";
     const { from } = peer;
     if (from === undefined || this.#rivals.get(from) !== peer) return undefined;
     this.#rivals.delete(from);
@@ -107,7 +110,7 @@ export class PeerTable {
   remove(peer: Peer): void {
     if (!this.#peers.delete(peer.engine)) return;
     this.#handshakeIsOver(peer);
-    if (peer.idKey !== undefined) this.#byId.delete(peer.idKey);
+    this.#unname(peer);
     this.#leave(peer);
   }
 
@@ -121,6 +124,11 @@ export class PeerTable {
   #name(peer: Peer): void {
     this.#peers.set(peer.engine, peer);
     if (peer.idKey !== undefined) this.#byId.set(peer.idKey, peer);
+  }
+
+  #unname(peer: Peer): void {
+    if (peer.idKey !== undefined) this.#byId.delete(peer.idKey);
+    peer.idKey = undefined;
   }
 
   #handshakeIsOver(peer: Peer): void {

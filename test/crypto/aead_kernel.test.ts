@@ -151,8 +151,9 @@ test("a kernel asked for more than it has room for throws, and keeps nothing eit
   for (const [module, keyLength] of modules) {
     const { kernel, memory } = fresh(module);
     const before = memory.slice();
-    const expanded = new Uint8Array(kernel.expandedLength(keyLength));
-    kernel.expandInto(pattern(keyLength), expanded);
+    const count = kernel.expandedWords(keyLength);
+    const expanded = { words: new Int32Array(count), at: 0, count };
+    kernel.expand(pattern(keyLength), expanded);
     const out = new Uint8Array(70_000);
     assert.throws(() => kernel.seal(expanded, pattern(12), pattern(70_000), pattern(5), out), RangeError);
     assert.throws(() => kernel.seal(expanded, pattern(12), pattern(5), pattern(70_000), out), RangeError);
@@ -206,7 +207,7 @@ test("records at the edge of the kernel's room, and additional data at its edge,
     const kernel = module === AES_MODULE ? aesKernel()! : chachaKernel()!;
     const key = pattern(keyLength, 3);
     const noble = new NobleAead(module === AES_MODULE ? gcm : chacha20poly1305, key);
-    const raw = new KernelAead(kernel, key, Infinity, () => noble);
+    const raw = new KernelAead({ kernel, keyLength, until: Infinity, beyond: () => noble }, key);
     const { aadRoom, textRoom } = kernel;
     for (
       const [aadLength, length] of [
@@ -231,11 +232,12 @@ test("records at the edge of the kernel's room, and additional data at its edge,
 test("the cipher for longer records is made with the first of them, from the same key, and disposed with the other", () => {
   const calls: string[] = [];
   const key = pattern(16, 5);
-  const raw = new KernelAead(aesKernel()!, key, 64, (copy) => {
+  const beyond = (copy: Uint8Array) => {
     calls.push("made");
     assert.deepEqual(copy, key);
     return { ...fake, dispose: () => void calls.push("disposed") };
-  });
+  };
+  const raw = new KernelAead({ kernel: aesKernel()!, keyLength: 16, until: 64, beyond }, key);
   const fake = { longest: 0, seal: () => void calls.push("seal"), open: () => (calls.push("open"), true) };
   const use = (length: number) => {
     const sealed = new Uint8Array(length + 16);
@@ -250,15 +252,34 @@ test("the cipher for longer records is made with the first of them, from the sam
   assert.deepEqual(calls, ["made", "seal", "open", "seal", "open", "disposed"]);
 });
 
-test("GCM keeps a key in one memory of its own, below 400 bytes, and disposing wipes it", () => {
-  createGcm(pattern(16));
-  for (const [keyLength, most] of [[16, 208], [24, 248], [32, 288]] as const) {
-    let raw: ReturnType<typeof createGcm> | undefined;
-    const key = pattern(keyLength);
-    const rooms = recordRooms(() => raw = createGcm(key));
-    assert.deepEqual(rooms.map((room) => room.byteLength), [most]);
-    assert.ok(new Uint8Array(rooms[0]!).some((byte) => byte !== 0));
-    raw!.dispose();
-    assert.ok(new Uint8Array(rooms[0]!).every((byte) => byte === 0));
+test("eight keys of GCM share one memory, below 400 bytes each, and disposing one wipes its own place for the next", () => {
+  for (const [keyLength, each] of [[16, 208], [24, 248], [32, 288]] as const) {
+    const keys: ReturnType<typeof createGcm>[] = [];
+    const make = () => keys.push(createGcm(pattern(keyLength, keys.length)));
+    // Whatever lay there before: from here on there is one shelf, and it is full.
+    let rooms: ArrayBuffer[] = [];
+    while (rooms.length === 0) rooms = recordRooms(make);
+    assert.deepEqual(rooms.map((room) => room.byteLength), [8 * each]);
+    const shelf = new Uint8Array(rooms[0]!);
+    const places = () => Array.from({ length: 8 }, (_, i) => shelf.subarray(i * each, (i + 1) * each));
+    const taken = () => places().filter((place) => place.some((byte) => byte !== 0)).length;
+    assert.equal(taken(), 1);
+    assert.deepEqual(recordRooms(() => Array.from({ length: 7 }, make)), []);
+    assert.equal(taken(), 8);
+    const mine = keys.slice(-8);
+    const sealed = (raw: ReturnType<typeof createGcm>) => {
+      const out = new Uint8Array(80);
+      raw.seal(pattern(12), pattern(13), pattern(64), out);
+      return Buffer.from(out).toString("hex");
+    };
+    const before = mine.map(sealed);
+    mine[3]!.dispose();
+    assert.equal(taken(), 7);
+    assert.deepEqual(recordRooms(make), [], "the place of one that is gone");
+    assert.equal(taken(), 8);
+    // Nobody else's key has changed.
+    assert.deepEqual(mine.filter((_, i) => i !== 3).map(sealed), before.filter((_, i) => i !== 3));
+    for (const raw of new Set([...mine.filter((_, i) => i !== 3), keys.at(-1)!])) raw.dispose();
+    assert.ok(shelf.every((byte) => byte === 0));
   }
 });

@@ -12,9 +12,10 @@ export type CipherName = "aes-gcm" | "chacha20-poly1305";
 
 /** The kernel alone: what it has no room for fails the test. */
 export function kernelAlone(kernel: AeadKernel, key: Uint8Array): RawAead {
-  return new KernelAead(kernel, key, Infinity, () => {
+  const beyond = () => {
     throw new Error("beyond the kernel");
-  });
+  };
+  return new KernelAead({ kernel, keyLength: key.length, until: Infinity, beyond }, key);
 }
 
 /** Keyed with `key`, by name; `native` is missing where the runtime has none for this key. */

@@ -12,7 +12,7 @@ import { type Epoch, headerOf } from "./datagram_header.ts";
 import { type DatagramRecord, FoundRecord } from "./datagram_record.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
-import { borrowPad, type Data, type Pad, returnPad } from "./pad.ts";
+import { type Data, type Pad, returnPad, widerPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { findRecord, isNamed, RecordPlace } from "./record_place.ts";
 import { ReplayWindow, type WindowState } from "./replay_window.ts";
@@ -81,17 +81,11 @@ export class DatagramReader {
   #earlyLength = 0;
   /** The datagram in hand, opened where it lies, and behind it what waited for its key; until `trim`. */
   #pad: Pad | undefined;
-  /** Bytes of the datagram, how many of them are read, and how many of the pad are in use. */
-  #length = 0;
-  #at = 0;
-  #used = 0;
-  /** How many of the pad may have been written. */
-  #touched = 0;
   #unopened = 0;
   #limit = MAX_PLAINTEXT;
 
   constructor(ownId: Uint8Array) {
-    this.#ownId = ownId;
+    this.#ownId = ownId.length > 0 ? ownId : NOTHING;
   }
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
@@ -175,9 +169,10 @@ export class DatagramReader {
   push(datagram: Uint8Array): void {
     this.#isIdentified = false;
     this.#isEarly = false;
-    this.#at = this.#used = 0;
-    this.#length = datagram.length;
-    if (this.#length > 0) this.#room(this.#length).bytes.set(datagram);
+    if (this.#pad) this.#pad.used = this.#pad.at = this.#pad.end = 0;
+    if (datagram.length === 0) return;
+    this.#hold(datagram);
+    this.#pad!.end = datagram.length;
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
@@ -187,14 +182,15 @@ export class DatagramReader {
       if (opened === "none") break;
       if (opened) return RECORD;
     }
-    while (this.#pad && this.#at < this.#length) {
-      if (!findRecord(this.#pad.bytes, this.#at, this.#length, this.#ownId.length, PLACE)) break;
+    const pad = this.#pad;
+    while (pad && pad.at < pad.end) {
+      if (!findRecord(pad.bytes, pad.at, pad.end, this.#ownId.length, PLACE)) break;
       // RFC 9147 4: behind a record for somebody else nothing is for us.
-      if (PLACE.isUnified && (this.#protection || !this.#isForUs(this.#pad))) break;
-      this.#at = PLACE.end;
-      if (PLACE.isUnified ? this.#nextUnified(this.#pad) : this.#nextPlain(this.#pad)) return RECORD;
+      if (PLACE.isUnified && (this.#protection || !this.#isForUs(pad))) break;
+      pad.at = PLACE.end;
+      if (PLACE.isUnified ? this.#nextUnified(pad) : this.#nextPlain(pad)) return RECORD;
     }
-    this.#at = this.#length;
+    if (pad) pad.at = pad.end;
     return undefined;
   }
 
@@ -205,10 +201,8 @@ export class DatagramReader {
 
   /** Gives back the memory, and with it the payloads handed out. */
   trim(): void {
-    if (!this.#pad) return;
-    returnPad(this.#pad, this.#touched);
+    if (this.#pad) returnPad(this.#pad);
     this.#pad = undefined;
-    this.#touched = 0;
   }
 
   /** Wipes the keys and what waits. */
@@ -216,7 +210,7 @@ export class DatagramReader {
     this.#protection?.[Symbol.dispose]();
     this.#unified?.[Symbol.dispose]();
     this.#early = NONE;
-    this.#length = 0;
+    if (this.#pad) this.#pad.end = 0;
   }
 
   #nextPlain(pad: Pad): boolean {
@@ -266,9 +260,8 @@ export class DatagramReader {
     const { bytes, isIdentified } = early;
     this.#early = this.#early.filter((each) => each !== early);
     this.#earlyLength -= bytes.length;
-    const at = this.#used;
-    const pad = this.#room(bytes.length);
-    pad.bytes.set(bytes, at);
+    const at = this.#hold(bytes);
+    const pad = this.#pad!;
     if (!findRecord(pad.bytes, at, at + bytes.length, this.#ownId.length, PLACE)) return false;
     if (!PLACE.isUnified) return this.#protection !== undefined && this.#open(this.#protection, pad);
     this.#isIdentified = isIdentified;
@@ -307,20 +300,14 @@ export class DatagramReader {
     return isRead && length <= MAX_PLAINTEXT && RECORD.payload.length <= this.#limit;
   }
 
-  /** So many bytes more of the pad, from `#used` on. */
-  #room(length: number): Pad {
-    const used = this.#used;
-    this.#used += length;
-    const pad = this.#pad;
-    if (pad && pad.bytes.length >= this.#used) {
-      this.#touched = Math.max(this.#touched, this.#used);
-      return pad;
-    }
-    // Not given back: payloads in it may have been handed out.
-    const larger = borrowPad(this.#used);
-    if (pad) larger.bytes.set(pad.bytes.subarray(0, used));
-    this.#touched = this.#used;
-    return this.#pad = larger;
+  /** Copies `bytes` behind what is in the pad, and returns where they are. */
+  #hold(bytes: Uint8Array): number {
+    // The one before is not given back: payloads in it may have been handed out.
+    const pad = this.#pad = widerPad(this.#pad, bytes.length);
+    const at = pad.used;
+    pad.bytes.set(bytes, at);
+    pad.used += bytes.length;
+    return at;
   }
 }
 

@@ -5,7 +5,7 @@ import { MAX_PLAINTEXT } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
-import { borrowPad, type Pad, returnPad, type Transmit } from "./pad.ts";
+import { borrowPad, type Pad, returnPad, type Transmit, widerPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { ClearSealer, type Sealer, Sealer12 } from "./sealer.ts";
 import { UnifiedSealer } from "./unified_sealer.ts";
@@ -36,11 +36,7 @@ export class DatagramWriter {
   #connectionId: Uint8Array = NOTHING;
   /** Where datagrams are gathered, from the first record on until all are out. */
   #pad: Pad | undefined;
-  /** Bytes of `#pad` in use, and how many may have been written. */
-  #length = 0;
-  #touched = 0;
-  /** Where the datagram begun last begins, and those before it that are not out, the next first. */
-  #begin = 0;
+  /** Those before the one begun last, which is in hand; the next first. */
   #sealed: Span[] | undefined;
   #limit = MAX_PLAINTEXT;
 
@@ -53,13 +49,13 @@ export class DatagramWriter {
   /** Epoch 1 is under `protection`, which is this writer's to dispose, and carries what the peer wants to receive by. */
   protect(protection: Protection, connectionId: Uint8Array): void {
     if (this.#newest > 0) throw new SeccfError("state", "there is no second change of keys");
-    this.#lines.push({ epoch: 1, sealer: new Sealer12(protection, connectionId), next: 0 });
+    this.#lines = [...this.#lines, { epoch: 1, sealer: new Sealer12(protection, connectionId), next: 0 }];
   }
 
   /** Version 1.3: `epoch`, newer than all before it, is under `keys`, which are this writer's to dispose. */
   open(epoch: Epoch, keys: EpochKeys): void {
     if (this.#newest >= epoch) throw new SeccfError("state", "epochs do not come again");
-    this.#lines.push({ epoch, sealer: new UnifiedSealer(keys, epoch, this.#connectionId), next: 0 });
+    this.#lines = [...this.#lines, { epoch, sealer: new UnifiedSealer(keys, epoch, this.#connectionId), next: 0 }];
   }
 
   /** Version 1.3: all epochs under keys carry what the peer wants to receive by, from here on; nothing where it is empty. */
@@ -96,7 +92,7 @@ export class DatagramWriter {
 
   /** Bytes of plaintext that fit into the datagram begun last; not above 0 where there is no room. */
   room(epoch: Epoch): number {
-    const room = this.#longest - (this.#length - this.#begin);
+    const room = this.#longest - this.#begun;
     return Math.min(fitting(this.#line(epoch).sealer, room), this.#mostIn(epoch));
   }
 
@@ -115,9 +111,9 @@ export class DatagramWriter {
     if (plaintext.length > this.room(epoch)) this.seal();
     const line = this.#line(epoch);
     if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
-    const pad = this.#reserve(line.sealer.lengthOf(plaintext.length));
+    const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length));
     const number = line.durable ? line.durable.take() : line.next++;
-    this.#length += line.sealer.seal(pad, this.#length, type, number, plaintext);
+    pad.used += line.sealer.seal(pad, pad.used, type, number, plaintext);
     return number;
   }
 
@@ -129,37 +125,39 @@ export class DatagramWriter {
     const number = line.durable ? line.durable.take() : line.next++;
     const length = line.sealer.seal(pad, 0, type, number, plaintext);
     const datagram = pad.bytes.slice(0, length);
-    returnPad(pad, length);
+    returnPad(pad);
     return datagram;
   }
 
   /** What is written next begins a datagram. */
   seal(): void {
-    if (this.#length === this.#begin) return;
-    (this.#sealed ??= []).push({ from: this.#begin, to: this.#length });
-    this.#begin = this.#length;
+    const pad = this.#pad;
+    if (!pad || pad.used === pad.at) return;
+    (this.#sealed ??= []).push({ from: pad.at, to: pad.used });
+    pad.at = pad.used;
   }
 
   /** Whether a datagram is there to be sent. */
   get isWaiting(): boolean {
-    return this.#length > this.#begin || (this.#sealed?.length ?? 0) > 0;
+    return this.#begun > 0 || (this.#sealed?.length ?? 0) > 0;
   }
 
   /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `trim` overwrites it. */
   poll(): Transmit | undefined {
     const pad = this.#pad;
     if (!pad || !this.isWaiting) return undefined;
-    const { from, to } = this.#sealed?.shift() ?? { from: this.#begin, to: this.#length };
-    if (to > this.#begin) this.#begin = to;
-    return pad.transmit(pad.view(from, to));
+    const sealed = this.#sealed?.shift();
+    if (sealed) return pad.transmit(pad.view(sealed.from, sealed.to));
+    const from = pad.at;
+    pad.at = pad.used;
+    return pad.transmit(pad.view(from, pad.used));
   }
 
   /** Gives back the memory of what is out. */
   trim(): void {
     if (!this.#pad || this.isWaiting) return;
-    returnPad(this.#pad, this.#touched);
+    returnPad(this.#pad);
     this.#pad = this.#sealed = undefined;
-    this.#length = this.#touched = this.#begin = 0;
   }
 
   /** Wipes the key. */
@@ -182,15 +180,9 @@ export class DatagramWriter {
     throw new SeccfError("state", "there are no keys yet, or no more");
   }
 
-  #reserve(more: number): Pad {
-    const needed = this.#length + more;
-    this.#touched = Math.max(this.#touched, needed);
-    const pad = this.#pad ??= borrowPad(needed);
-    if (pad.bytes.length >= needed) return pad;
-    const larger = borrowPad(2 * needed);
-    larger.bytes.set(pad.bytes.subarray(0, this.#length));
-    returnPad(pad, pad.bytes.length);
-    return this.#pad = larger;
+  /** Bytes of the datagram begun last. */
+  get #begun(): number {
+    return this.#pad ? this.#pad.used - this.#pad.at : 0;
   }
 }
 

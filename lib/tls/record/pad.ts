@@ -8,12 +8,26 @@
 /** Bytes, and views of them that are made once: where records have lengths that came before, nothing is allocated. */
 export class Pad {
   readonly bytes: Uint8Array;
+  /** How many are in use; what its borrower has in hand of them, from where to where. None of it lasts longer than the loan. */
+  used = 0;
+  at = 0;
+  end = 0;
+  /** How many may have been written. */
+  touched = 0;
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #outputs: (Transmit | Data | undefined)[] = [];
 
   /** Of `length` bytes. */
   constructor(length: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(length));
+  }
+
+  /** Whether there is room for `length` bytes more; from here on they may be written. */
+  fits(length: number): boolean {
+    const most = this.used + length;
+    if (most > this.bytes.length) return false;
+    if (most > this.touched) this.touched = most;
+    return true;
   }
 
   /** The bytes `from` up to `to`; the same object for the same places, mostly. */
@@ -55,18 +69,33 @@ export interface Data {
   readonly bytes: Uint8Array;
 }
 
-/** A pad of at least `length` bytes, all zeros. */
+/** A pad that fits `length` bytes, all zeros. */
 export function borrowPad(length: number): Pad {
   const pad = idle.pop();
-  if (pad !== undefined && pad.bytes.length >= length) return pad;
+  if (pad?.fits(length)) return pad;
   let room = SHORTEST;
   while (room < length) room *= 2;
-  return new Pad(room);
+  const made = new Pad(room);
+  made.fits(length);
+  return made;
 }
 
-/** Gives `pad` back, of which the first `used` bytes were written: wipes them, since the next borrower is somebody else. */
-export function returnPad(pad: Pad, used: number): void {
-  pad.bytes.fill(0, 0, used);
+/** One that fits `length` bytes more than are in use in `pad`, which are copied; `pad` itself, where it does. */
+export function widerPad(pad: Pad | undefined, length: number): Pad {
+  if (pad === undefined) return borrowPad(length);
+  if (pad.fits(length)) return pad;
+  const wider = borrowPad(2 * (pad.used + length));
+  wider.bytes.set(pad.bytes.subarray(0, pad.used));
+  wider.used = pad.used;
+  wider.at = pad.at;
+  wider.end = pad.end;
+  return wider;
+}
+
+/** Gives `pad` back: wipes what may have been written, since the next borrower is somebody else. */
+export function returnPad(pad: Pad): void {
+  pad.bytes.fill(0, 0, pad.touched);
+  pad.used = pad.at = pad.end = pad.touched = 0;
   if (idle.length < MOST_IDLE && pad.bytes.length <= LONGEST) idle.push(pad);
 }
 

@@ -60,16 +60,21 @@ function additionalData(header: Uint8Array, length: number): Uint8Array {
 
 /** Nonce: fixed IV (4) || explicit (8), the latter at the beginning of each record. */
 class AeadProtection implements Protection {
-  readonly lead: number = EXPLICIT_NONCE;
-  readonly overhead: number;
   readonly #aead: Aead;
   /** The fixed IV. */
   #salt: number;
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
-    this.#salt = (iv[0]! << 24) | (iv[1]! << 16) | (iv[2]! << 8) | iv[3]!;
-    this.overhead = EXPLICIT_NONCE + aead.tagLength;
+    this.#salt = wordAt(iv, 0);
+  }
+
+  get lead(): number {
+    return EXPLICIT_NONCE;
+  }
+
+  get overhead(): number {
+    return EXPLICIT_NONCE + this.#aead.tagLength;
   }
 
   sealedLength(plaintextLength: number): number {
@@ -100,7 +105,7 @@ class AeadProtection implements Protection {
 
   /** For the record whose body begins at `at`: valid until the next. */
   #nonce({ bytes }: Pad, at: number): Uint8Array {
-    for (let i = 0; i < 4; i++) NONCE[i] = this.#salt >> (24 - 8 * i);
+    writeWord(NONCE, 0, this.#salt);
     for (let i = 0; i < EXPLICIT_NONCE; i++) NONCE[4 + i] = bytes[at + i]!;
     return NONCE;
   }
@@ -108,15 +113,25 @@ class AeadProtection implements Protection {
 
 /** Nonce: fixed IV (12) xor the record's number behind four zeros, and nothing of it in the record (RFC 7905 2). */
 class ImplicitNonce implements Protection {
-  readonly lead: number = 0;
-  readonly overhead: number;
   readonly #aead: Aead;
-  readonly #iv: Uint8Array;
+  /** The IV: an array would take ten times as much. */
+  #high: number;
+  #middle: number;
+  #low: number;
 
   constructor(aead: Aead, iv: Uint8Array) {
     this.#aead = aead;
-    this.#iv = new Uint8Array(iv);
-    this.overhead = aead.tagLength;
+    this.#high = wordAt(iv, 0);
+    this.#middle = wordAt(iv, 4);
+    this.#low = wordAt(iv, 8);
+  }
+
+  get lead(): number {
+    return 0;
+  }
+
+  get overhead(): number {
+    return this.#aead.tagLength;
   }
 
   sealedLength(plaintextLength: number): number {
@@ -136,14 +151,15 @@ class ImplicitNonce implements Protection {
 
   [Symbol.dispose](): void {
     this.#aead[Symbol.dispose]();
-    this.#iv.fill(0);
+    this.#high = this.#middle = this.#low = 0;
   }
 
   /** Valid until the next. */
   #nonce(header: Uint8Array): Uint8Array {
-    const at = numberAt(header) - 4;
-    for (let i = 0; i < 4; i++) NONCE[i] = this.#iv[i]!;
-    for (let i = 4; i < 12; i++) NONCE[i] = this.#iv[i]! ^ header[at + i]!;
+    const at = numberAt(header);
+    writeWord(NONCE, 0, this.#high);
+    writeWord(NONCE, 4, this.#middle ^ wordAt(header, at));
+    writeWord(NONCE, 8, this.#low ^ wordAt(header, at + 4));
     return NONCE;
   }
 }
@@ -184,6 +200,14 @@ class CbcProtection implements Protection {
   [Symbol.dispose](): void {
     this.#cipher[Symbol.dispose]();
   }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
+function writeWord(out: Uint8Array, at: number, word: number): void {
+  for (let i = 0; i < 4; i++) out[at + i] = word >> (24 - 8 * i);
 }
 
 const EXPLICIT_NONCE = 8;

@@ -23,9 +23,6 @@ export class RecordReader {
   readonly #record: { type: number; payload: Uint8Array } = { type: 0, payload: NOTHING };
   /** Where records are opened, one behind the other; until `trim`. */
   #pad: Pad | undefined;
-  /** Bytes of it in use, and how many may have been written. */
-  #used = 0;
-  #touched = 0;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
   /** Version 1.3, and then there is no other. */
@@ -88,7 +85,7 @@ export class RecordReader {
   /** Adds what came. All payloads handed out before are overwritten. */
   push(bytes: Uint8Array): void {
     this.#backlog.push(bytes);
-    this.#used = 0;
+    if (this.#pad) this.#pad.used = 0;
   }
 
   /**
@@ -110,10 +107,8 @@ export class RecordReader {
 
   /** Gives back the memory, and with it the payloads handed out. */
   trim(): void {
-    if (!this.#pad) return;
-    returnPad(this.#pad, this.#touched);
+    if (this.#pad) returnPad(this.#pad);
     this.#pad = undefined;
-    this.#touched = 0;
   }
 
   /** The payload that `next` found last, which was protected. */
@@ -200,15 +195,11 @@ export class RecordReader {
 
   /** Copies a record behind the last, to where there is room for all that waits, and returns where it is. */
   #hold(record: Uint8Array): number {
-    if (!this.#pad || this.#pad.bytes.length - this.#used < record.length) {
-      // The one before is not given back: payloads in it were handed out.
-      this.#pad = borrowPad(record.length + this.#backlog.size);
-      this.#used = this.#touched = 0;
-    }
-    const at = this.#used;
-    this.#used += record.length;
-    this.#touched = Math.max(this.#touched, this.#used);
-    this.#pad.bytes.set(record, at);
+    // The one before is not given back: payloads in it were handed out.
+    const pad = this.#pad = this.#pad?.fits(record.length) ? this.#pad : borrowPad(record.length + this.#backlog.size);
+    const at = pad.used;
+    pad.used += record.length;
+    pad.bytes.set(record, at);
     return at;
   }
 }

@@ -4,7 +4,7 @@ import { SeccfError } from "../../error.ts";
 import { MAX_PLAINTEXT } from "../limits.ts";
 import { RECORD_HEADER_LENGTH, TLS_1_2 } from "./content_type.ts";
 import type { InnerProtection } from "./inner_protection.ts";
-import { borrowPad, type Pad, returnPad, type Transmit } from "./pad.ts";
+import { type Pad, returnPad, type Transmit, widerPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
 import { RecordSequence } from "./sequence.ts";
 
@@ -12,9 +12,6 @@ import { RecordSequence } from "./sequence.ts";
 export class RecordWriter {
   /** From the first record on until all is out. */
   #pad: Pad | undefined;
-  #length = 0;
-  /** Bytes of the pad that may have been written. */
-  #touched = 0;
   #most = MAX_PLAINTEXT;
   #protection: Protection | undefined;
   #sequence = new RecordSequence(TLS_1_2);
@@ -46,7 +43,8 @@ export class RecordWriter {
 
   /** Adds a record in the clear, whatever key is in force. */
   writeClear(type: number, plaintext: Uint8Array): void {
-    this.#clearRecord(this.#reserve(plaintext.length + RECORD_HEADER_LENGTH), type, plaintext);
+    this.#pad = widerPad(this.#pad, plaintext.length + RECORD_HEADER_LENGTH);
+    writeClear(this.#pad, type, plaintext);
   }
 
   /** Adds `plaintext` in as few records as possible; no bytes, no record. Throws `exhausted`. */
@@ -55,7 +53,7 @@ export class RecordWriter {
     const most = this.#protection || this.#inner ? this.#most : Math.max(this.#most, 512);
     const records = Math.ceil(plaintext.length / most);
     const each = RECORD_HEADER_LENGTH + (this.#inner?.overhead ?? this.#protection?.overhead ?? 0);
-    const pad = this.#reserve(plaintext.length + records * each);
+    const pad = this.#pad = widerPad(this.#pad, plaintext.length + records * each);
     if (plaintext.length <= most) {
       if (plaintext.length > 0) this.#record(pad, type, plaintext);
       return;
@@ -65,23 +63,23 @@ export class RecordWriter {
 
   /** Whether something was written that is not out. */
   get isWaiting(): boolean {
-    return this.#length > 0;
+    return this.#pad !== undefined && this.#pad.used > 0;
   }
 
   /** All that was written since the last call, or `undefined`; it stays until the next `write` or `trim`. */
   poll(): Transmit | undefined {
-    if (this.#length === 0 || !this.#pad) return undefined;
-    const view = this.#pad.view(0, this.#length);
-    this.#length = 0;
-    return this.#pad.transmit(view);
+    const pad = this.#pad;
+    if (!pad || pad.used === 0) return undefined;
+    const view = pad.view(0, pad.used);
+    pad.used = 0;
+    return pad.transmit(view);
   }
 
   /** Gives back the memory of what is out. */
   trim(): void {
-    if (!this.#pad || this.#length > 0) return;
-    returnPad(this.#pad, this.#touched);
+    if (!this.#pad || this.isWaiting) return;
+    returnPad(this.#pad);
     this.#pad = undefined;
-    this.#touched = 0;
   }
 
   /** Wipes the key. */
@@ -91,42 +89,32 @@ export class RecordWriter {
   }
 
   #record(pad: Pad, type: number, plaintext: Uint8Array): void {
-    const at = this.#length;
+    const at = pad.used;
     const bodyAt = at + RECORD_HEADER_LENGTH;
     if (this.#inner) {
       pad.bytes.set(plaintext, bodyAt);
-      this.#length += this.#inner.seal(type, pad, at, plaintext.length);
+      pad.used += this.#inner.seal(type, pad, at, plaintext.length);
     } else if (this.#protection) {
       pad.bytes.set(plaintext, bodyAt + this.#protection.lead);
-      this.#frame(pad, type, this.#protection.seal(this.#sequence.next(type), pad, bodyAt, plaintext.length));
+      frame(pad, type, this.#protection.seal(this.#sequence.next(type), pad, bodyAt, plaintext.length));
     } else {
-      this.#clearRecord(pad, type, plaintext);
+      writeClear(pad, type, plaintext);
     }
   }
+}
 
-  #clearRecord(pad: Pad, type: number, plaintext: Uint8Array): void {
-    pad.bytes.set(plaintext, this.#length + RECORD_HEADER_LENGTH);
-    this.#frame(pad, type, plaintext.length);
-  }
+function writeClear(pad: Pad, type: number, plaintext: Uint8Array): void {
+  pad.bytes.set(plaintext, pad.used + RECORD_HEADER_LENGTH);
+  frame(pad, type, plaintext.length);
+}
 
-  #frame({ bytes }: Pad, type: number, length: number): void {
-    const at = this.#length;
-    bytes[at] = type;
-    bytes[at + 1] = TLS_1_2 >> 8;
-    bytes[at + 2] = TLS_1_2 & 0xff;
-    bytes[at + 3] = length >> 8;
-    bytes[at + 4] = length;
-    this.#length += RECORD_HEADER_LENGTH + length;
-  }
-
-  #reserve(more: number): Pad {
-    const needed = this.#length + more;
-    this.#touched = Math.max(this.#touched, needed);
-    const pad = this.#pad ??= borrowPad(needed);
-    if (pad.bytes.length >= needed) return pad;
-    const larger = borrowPad(needed);
-    larger.bytes.set(pad.bytes.subarray(0, this.#length));
-    returnPad(pad, pad.bytes.length);
-    return this.#pad = larger;
-  }
+/** The header of the record whose body of `length` bytes is written already. */
+function frame(pad: Pad, type: number, length: number): void {
+  const { bytes, used: at } = pad;
+  bytes[at] = type;
+  bytes[at + 1] = TLS_1_2 >> 8;
+  bytes[at + 2] = TLS_1_2 & 0xff;
+  bytes[at + 3] = length >> 8;
+  bytes[at + 4] = length;
+  pad.used += RECORD_HEADER_LENGTH + length;
 }

@@ -47,7 +47,7 @@ export class Sealer12 implements Sealer {
   /** `protection` is this sealer's to dispose; `connectionId` is what the receiver chose, none where it is empty. */
   constructor(protection: Protection, connectionId: Uint8Array) {
     this.#protection = protection;
-    this.#connectionId = connectionId;
+    this.#connectionId = connectionId.length > 0 ? connectionId : NOTHING;
     this.inside = connectionId.length > 0 ? 1 : 0;
   }
 
@@ -75,6 +75,9 @@ export class Sealer12 implements Sealer {
     this.#protection[Symbol.dispose]();
   }
 }
+
+/** The same for all that have none. */
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 function writeHeader(out: Uint8Array, at: number, type: number, epoch: Epoch, number: number): void {
   out[at] = type;
