@@ -41,6 +41,13 @@ export class Backlog {
     return view;
   }
 
+  /** Copies the next `length` bytes, at most `size`, to `at` in `out`; they are used up. */
+  takeInto(out: Uint8Array, at: number, length: number): void {
+    // A view is an object: for few bytes it costs more than they do.
+    if (length > SHORT) out.set(this.take(length), at);
+    else for (let i = 0; i < length; i++) out[at + i] = this.#source[this.#at++]!;
+  }
+
   /** Copies what waits, so that nothing of the caller's is held any longer. */
   settle(): void {
     if (this.size > 0) {
@@ -88,3 +95,5 @@ export function roomFor(length: number): number {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** Bytes. */
+const SHORT = 256;

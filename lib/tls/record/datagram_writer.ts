@@ -187,7 +187,7 @@ export class DatagramWriter {
 }
 
 function isSpent({ durable, next, sealer }: Line): boolean {
-  return durable ? durable.left === 0 : next >= sealer.most;
+  return durable ? durable.left === 0 : !sealer.hasNumber(next);
 }
 
 /** Bytes of content for which a record is not longer than `room`; not above 0 where there is none. */

@@ -55,9 +55,10 @@ function placePlain(bytes: Uint8Array, at: number, length: number, idLength: num
   place.version = u16(bytes, at + 1);
   place.epoch = u16(bytes, at + 3);
   const high = u16(bytes, at + 5);
-  const low = ((u16(bytes, at + 7) << 16) | u16(bytes, at + 9)) >>> 0;
-  // A small integer stays one: others are objects.
-  place.number = high === 0 ? low : high * 0x100000000 + low;
+  const low = (u16(bytes, at + 7) << 16) | u16(bytes, at + 9);
+  // Apart, so that a small integer stays one: others are objects.
+  if (high === 0 && low >= 0) place.number = low;
+  else place.number = high * 0x100000000 + (low >>> 0);
   return place.end <= length;
 }
 

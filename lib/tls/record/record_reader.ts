@@ -93,9 +93,10 @@ export class RecordReader {
    * length beyond the limit as soon as it is claimed, and `auth-failed` for a record that the key does not open.
    */
   next(): TlsRecord | undefined {
-    for (let record = this.#take(); record; record = this.#take()) {
-      const type = record[0]!;
-      if (this.#inner ? this.#openInner(this.#inner, type, record) : this.#openOuter(type, record)) return this.#record;
+    for (let length = this.#nextLength(); length > 0; length = this.#nextLength()) {
+      const pad = this.#hold(length);
+      const at = pad.used - length;
+      if (this.#inner ? this.#openInner(this.#inner, pad, at) : this.#openOuter(pad, at)) return this.#record;
     }
     return undefined;
   }
@@ -123,45 +124,45 @@ export class RecordReader {
     this.#backlog.clear();
   }
 
-  /** The next whole record, its header checked. */
-  #take(): Uint8Array | undefined {
+  /** How long the next whole record is, its header checked; 0 where there is none. */
+  #nextLength(): number {
     const backlog = this.#backlog;
-    if (backlog.size < RECORD_HEADER_LENGTH) return undefined;
+    if (backlog.size < RECORD_HEADER_LENGTH) return 0;
     this.#checkHeader(backlog.at(0), (backlog.at(1) << 8) | backlog.at(2));
     const length = (backlog.at(3) << 8) | backlog.at(4);
     const overhead = this.#inner ? MAX_EXPANSION : this.#protection?.overhead ?? 0;
     if (length > this.#longest + overhead) throw tooLong();
-    return backlog.size < RECORD_HEADER_LENGTH + length ? undefined : backlog.take(RECORD_HEADER_LENGTH + length);
+    return backlog.size < RECORD_HEADER_LENGTH + length ? 0 : RECORD_HEADER_LENGTH + length;
   }
 
   /** Whether there is something to hand out. */
-  #openOuter(type: number, record: Uint8Array): boolean {
-    const body = record.subarray(RECORD_HEADER_LENGTH);
-    if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(record.length);
+  #openOuter(pad: Pad, at: number): boolean {
+    const type = pad.bytes[at]!;
+    if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(pad.used - at);
     this.#record.type = type;
-    this.#record.payload = this.#protection ? this.#open(this.#protection, type, body) : body;
+    const bodyAt = at + RECORD_HEADER_LENGTH;
+    this.#record.payload = this.#protection ? this.#open(this.#protection, type, pad, bodyAt) : pad.view(bodyAt, pad.used);
     return true;
   }
 
   /** RFC 8446 5.2, 5.4: the type is inside, before the padding. What stands outside is data, or means nothing. */
-  #openInner(protection: InnerProtection, type: number, record: Uint8Array): boolean {
+  #openInner(protection: InnerProtection, pad: Pad, at: number): boolean {
+    const type = pad.bytes[at]!;
+    const from = at + RECORD_HEADER_LENGTH;
     if (type === CONTENT.changeCipherSpec || (type === CONTENT.alert && this.#clearAlerts)) {
       this.#record.type = type;
-      this.#record.payload = record.subarray(RECORD_HEADER_LENGTH);
+      this.#record.payload = pad.view(from, pad.used);
       return true;
     }
     if (type !== CONTENT.applicationData) throw noType();
-    const at = this.#hold(record);
-    const pad = this.#pad!;
-    const length = protection.open(pad, at, record.length);
+    const length = protection.open(pad, at, pad.used - at);
     if (length < 0) {
-      if (this.#skippable > 0) return this.#skipped(record.length);
+      if (this.#skippable > 0) return this.#skipped(pad.used - at);
       throw notOpened("RFC 8446 5.2");
     }
     this.#clearAlerts = false;
     this.#skippable = 0;
     if (length > this.#longest + 1) throw tooLong();
-    const from = at + RECORD_HEADER_LENGTH;
     const typeIsAt = typeAt(pad.bytes, from, from + length);
     if (typeIsAt < 0 || !INNER_TYPES.includes(pad.bytes[typeIsAt]!)) throw noType();
     this.#record.type = pad.bytes[typeIsAt]!;
@@ -184,23 +185,20 @@ export class RecordReader {
     throw new TlsFailure("protocol_version", "unsupported", "a record of another version", { clause: "RFC 5246 E.1" });
   }
 
-  #open(protection: Protection, type: number, sealed: Uint8Array): Uint8Array {
-    const at = this.#hold(sealed);
-    const pad = this.#pad!;
-    const length = protection.open(this.#sequence.next(type), pad, at, sealed.length);
+  #open(protection: Protection, type: number, pad: Pad, at: number): Uint8Array {
+    const length = protection.open(this.#sequence.next(type), pad, at, pad.used - at);
     if (length < 0) throw notOpened("RFC 5246 7.2.2");
     if (length > this.#longest) throw tooLong();
     return pad.view(at + protection.lead, at + protection.lead + length);
   }
 
-  /** Copies a record behind the last, to where there is room for all that waits, and returns where it is. */
-  #hold(record: Uint8Array): number {
+  /** Takes the next `length` bytes, to behind those before them, where there is room for all that waits. */
+  #hold(length: number): Pad {
     // The one before is not given back: payloads in it were handed out.
-    const pad = this.#pad = this.#pad?.fits(record.length) ? this.#pad : borrowPad(record.length + this.#backlog.size);
-    const at = pad.used;
-    pad.used += record.length;
-    pad.bytes.set(record, at);
-    return at;
+    const pad = this.#pad = this.#pad?.fits(length) ? this.#pad : borrowPad(this.#backlog.size);
+    this.#backlog.takeInto(pad.bytes, pad.used, length);
+    pad.used += length;
+    return pad;
   }
 }
 

@@ -1,5 +1,6 @@
 /** How the records of one epoch are written on datagrams: in the clear, and under the keys of DTLS 1.2. @module */
 
+import { MAX_RECORDS } from "../limits.ts";
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf, writeNumber } from "./datagram_header.ts";
 import type { Pad } from "./pad.ts";
@@ -7,8 +8,8 @@ import type { Protection } from "./protection.ts";
 
 /** One form of records. Lengths are bytes. */
 export interface Sealer extends Disposable {
-  /** How many records it may write: their numbers count from 0. */
-  readonly most: number;
+  /** Whether it may write the record with `number`. A question, since the limit is no small integer: reading one makes an object. */
+  hasNumber(number: number): boolean;
   /** What of the longest plaintext is not for the content. */
   readonly inside: number;
   /** How long a record with so much content is, header and all. */
@@ -19,8 +20,11 @@ export interface Sealer extends Disposable {
 
 /** Epoch 0, the same in all versions. */
 export class ClearSealer implements Sealer {
-  readonly most: number = 2 ** 48;
   readonly inside = 0;
+
+  hasNumber(number: number): boolean {
+    return number < MAX_RECORDS;
+  }
 
   lengthOf(contentLength: number): number {
     return DATAGRAM_HEADER_LENGTH + contentLength;
@@ -39,7 +43,6 @@ export class ClearSealer implements Sealer {
 
 /** Epoch 1 of DTLS 1.2; with a Connection ID the type is inside, behind the content (RFC 9146 4). */
 export class Sealer12 implements Sealer {
-  readonly most: number = 2 ** 48;
   readonly inside: 0 | 1;
   readonly #protection: Protection;
   readonly #connectionId: Uint8Array;
@@ -49,6 +52,10 @@ export class Sealer12 implements Sealer {
     this.#protection = protection;
     this.#connectionId = connectionId.length > 0 ? connectionId : NOTHING;
     this.inside = connectionId.length > 0 ? 1 : 0;
+  }
+
+  hasNumber(number: number): boolean {
+    return number < MAX_RECORDS;
   }
 
   lengthOf(contentLength: number): number {

@@ -8,7 +8,6 @@ import { unifiedHeaderLength, writeUnifiedHeader } from "./unified_header.ts";
 
 /** Records that say their length, with numbers of two bytes, hidden. */
 export class UnifiedSealer implements Sealer {
-  readonly most: number;
   readonly inside = 1;
   readonly #keys: EpochKeys;
   readonly #epoch: Epoch;
@@ -21,7 +20,10 @@ export class UnifiedSealer implements Sealer {
     this.#epoch = epoch;
     this.#connectionId = connectionId;
     this.#headerLength = unifiedHeaderLength(connectionId);
-    this.most = keys.limits.sealed;
+  }
+
+  hasNumber(number: number): boolean {
+    return number < this.#keys.limits.sealed;
   }
 
   lengthOf(contentLength: number): number {
