@@ -39,8 +39,11 @@ import { ServerHandshake } from "./server.ts";
  * may also have outputs after an input to one of its engines. An engine is its driver's to dispose, and is forgotten here
  * when it ends.
  *
- * Hellos have to come in one piece each, as they do from all who know their path. Throws RangeError for options that
- * make no sense.
+ * A hello may come in pieces of any order behind the first one: that alone gets the answer of a whole hello, and when it
+ * brings a good cookie an engine, which takes the others; what of them came before is not kept, and comes again. The
+ * first piece has to reach to the cookie, in version 1.3 to the end of that extension. A first hello of 1.3 has to
+ * come in one piece, since its answer holds its hash (RFC 9147 5.1): in pieces it gets no answer. No hello is
+ * longer than 4096 bytes. Throws RangeError for options that make no sense.
  */
 export function createDtlsAcceptor(options: DtlsAcceptorOptions): Acceptor {
   return new DatagramAcceptor(options);
@@ -97,6 +100,7 @@ class DatagramAcceptor implements Acceptor {
     }
     const hello = helloIn(record);
     if (hello === "no hello") this.#giveByAddress(record.epoch === 0, datagram, now);
+    else if (hello === "later piece") this.#laterPiece(datagram, now);
     else if (hello) this.#hello(hello, datagram, now);
   }
 
@@ -251,12 +255,12 @@ class DatagramAcceptor implements Acceptor {
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {
     const from = this.#from;
-    const { hello } = found;
-    const random = keyOf(hello.random);
+    const { front } = found;
+    const random = keyOf(front.random);
     const known = this.#peers.rivalAt(from) ?? this.#peers.at(from);
     if (known?.hello === random) {
       // The hello that its engine was made for, once more, or the one before the cookie on a long way.
-      const isSecond = (hello.cookie?.length ?? 0) > 0 || hello.retryCookie !== undefined;
+      const isSecond = (front.cookie?.length ?? 0) > 0 || front.retryCookie !== undefined;
       if (!known.session && isSecond) this.#give(known, datagram, now);
       return;
     }
@@ -266,7 +270,13 @@ class DatagramAcceptor implements Acceptor {
     else if (greeting.kind === "welcome") this.#admit(found, greeting.retried, datagram, now);
   }
 
-  #admit({ record, fragment, hello }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
+  /** Of a hello whose first piece has made an engine; of others nothing is kept. */
+  #laterPiece(datagram: Uint8Array, now: number): void {
+    const known = this.#peers.rivalAt(this.#from) ?? this.#peers.at(this.#from);
+    if (known && !known.session) this.#give(known, datagram, now);
+  }
+
+  #admit({ record, fragment, front }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
     const from = this.#from;
     const known = this.#peers.at(from);
     const unproven = this.#peers.rivalAt(from) ?? (known?.session ? undefined : known);
@@ -284,7 +294,7 @@ class DatagramAcceptor implements Acceptor {
       watcher: this.#watcher,
     });
     const idKey = connectionId.length > 0 ? keyOf(connectionId) : undefined;
-    this.#peers.add({ engine, host, hello: keyOf(hello.random), idKey, from, session: undefined }, from);
+    this.#peers.add({ engine, host, hello: keyOf(front.random), idKey, from, session: undefined }, from);
     engine.receive(datagram, now);
     this.#outputs.push({ kind: "accepted", engine, from });
   }
