@@ -17,7 +17,11 @@ export interface DatagramOptions {
    * part, unless `versions` says otherwise.
    */
   readonly mtu?: number;
-  /** Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. */
+  /**
+   * Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. Once a
+   * flight was answered the next ones go by the round trip that was measured (RFC 6298 2, RFC 9147 5.8.2), from a tenth
+   * of a second up to this; a server has nothing measured before its client has shown that it has the key.
+   */
   readonly retransmitSeconds?: number;
   /**
    * The session is to outlive this process: its engine has `durable`, and once established neither sends nor delivers before that
