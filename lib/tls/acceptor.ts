@@ -4,7 +4,8 @@
  *
  * Who is at an address can change in two ways. A client that began anew (RFC 6347 4.2.8) has a second engine, and the
  * first one stays until that has proved itself. A client that turns up elsewhere is asked there (RFC 9853), and until it
- * answers, nothing but the question goes there.
+ * answers, nothing but the question goes there. One that can not be asked stays where it was, unless its application
+ * asks it, and says so.
  *
  * @module
  */
@@ -143,6 +144,28 @@ class DatagramAcceptor implements Acceptor {
     return true;
   }
 
+  elsewhere(engine: Engine): string | undefined {
+    const peer = this.#peers.of(engine);
+    return peer && this.#paths.elsewhere(peer);
+  }
+
+  sendElsewhere(engine: Engine, plaintext: Uint8Array): boolean {
+    this.#enter();
+    const peer = this.#peers.of(engine);
+    if (!peer || !this.#paths.say(peer, plaintext)) return false;
+    this.#outputs.push({ kind: "ready", engine });
+    return true;
+  }
+
+  follow(engine: Engine, to: string): boolean {
+    this.#enter();
+    const peer = this.#peers.of(engine);
+    if (!peer || this.#paths.elsewhere(peer) !== to) return false;
+    this.#paths.drop(peer);
+    this.#move(peer, to);
+    return true;
+  }
+
   expire(now: number): void {
     this.#enter();
     this.#paths.expire(now);
@@ -193,9 +216,10 @@ class DatagramAcceptor implements Acceptor {
     const newest = peer.engine.newest;
     peer.engine.receive(datagram, now);
     this.#outputs.push({ kind: "ready", engine: peer.engine });
-    const isElsewhere = peer.from !== this.#from && peer.session !== undefined && this.#isHere(peer);
     // RFC 9146 6: authenticated, and newer than all before it; a copy of an old record says nothing of its sender.
-    if (isElsewhere && peer.engine.newest > newest) this.#paths.begin(peer, this.#from, datagram.length, now);
+    if (peer.session === undefined || peer.engine.newest <= newest || !this.#isHere(peer)) return;
+    if (peer.from === this.#from) this.#paths.back(peer);
+    else this.#paths.begin(peer, this.#from, datagram.length, now);
   }
 
   #isHere(peer: Peer): boolean {
@@ -239,7 +263,10 @@ class DatagramAcceptor implements Acceptor {
 
   #pathAnswered(peer: Peer, cookie: Uint8Array): void {
     const to = this.#from;
-    if (!this.#paths.settle(peer, to, cookie)) return;
+    if (this.#paths.settle(peer, to, cookie)) this.#move(peer, to);
+  }
+
+  #move(peer: Peer, to: string): void {
     this.#displace(this.#peers.move(peer, to), peer);
     this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
