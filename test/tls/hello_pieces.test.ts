@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { concat, Reader, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { encodeFragment, readFragment } from "../../lib/tls/handshake/fragment.ts";
+import { decodeHelloFront } from "../../lib/tls/handshake/hello_front.ts";
 import type { DtlsAcceptorOptions, DtlsOptions } from "../../lib/tls/mod.ts";
 import { seededNumbers, seededRandom } from "../support/virtual.ts";
 import { BOTH_VERSIONS, client, Front, type Peer, run, VERSION_12, VERSION_13 } from "./datagrams.ts";
@@ -190,6 +191,36 @@ for (const [name, version] of [["1.2", VERSION_12], ["1.3", VERSION_13]] as cons
     assert.ok(left.session);
   });
 }
+
+test("the front of a hello is what the whole one says, as far as it is there, and malformed before its cookie is", () => {
+  for (const version of [VERSION_12, VERSION_13, BOTH_VERSIONS]) {
+    const { second } = begun(new Front(version), version);
+    const body = second.subarray(HEADERS);
+    const { cookie, random, retryCookie, sessionId, suites, supportedVersions, version: number } = decodeClientHello(
+      body,
+      "datagram",
+    );
+    const least = UP_TO_COOKIE + cookie!.length;
+    for (let at = 0; at < least; at++) {
+      assert.throws(() => decodeHelloFront(body.subarray(0, at)), { code: "malformed" }, `${at}`);
+    }
+    for (let at = least; at <= body.length; at++) {
+      const front = decodeHelloFront(body.subarray(0, at));
+      const there = Math.max(0, Math.floor((at - least - 2) / 2));
+      assert.deepEqual([front.version, front.random, front.sessionId, front.cookie], [
+        number,
+        random,
+        sessionId,
+        cookie,
+      ]);
+      assert.deepEqual(front.suites, suites.slice(0, there));
+      if (front.supportedVersions) assert.deepEqual(front.supportedVersions, supportedVersions);
+      if (front.retryCookie) assert.deepEqual(front.retryCookie, retryCookie);
+      if (at < body.length) continue;
+      assert.deepEqual([front.supportedVersions, front.retryCookie], [supportedVersions, retryCookie]);
+    }
+  }
+});
 
 test("DTLS 1.2: a first hello's first piece gets the answer that the whole would get, where it reaches to the cookie", () => {
   const front = new Front();
