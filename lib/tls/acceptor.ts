@@ -31,9 +31,9 @@ import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { isUnified, unifiedAt } from "./record/unified_header.ts";
-import { RefusedHellos } from "./refused_hellos.ts";
 import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
+import { SpentHellos } from "./spent_hellos.ts";
 
 /**
  * A PSK server of DTLS 1.3 and 1.2, on one port, for any number of peers. After each input, `poll` until `undefined`; it
@@ -56,7 +56,7 @@ class DatagramAcceptor implements Acceptor {
   readonly #greeter: Greeter;
   readonly #peers = new PeerTable();
   readonly #paths: PathChecks;
-  readonly #refused: RefusedHellos;
+  readonly #spent: SpentHellos;
   readonly #watcher: Watcher = this.#watch();
   readonly #outputs = new OutputQueue<AcceptorOutput>();
   /** Where the datagram in hand came from. */
@@ -73,7 +73,7 @@ class DatagramAcceptor implements Acceptor {
       this.#outputs.push({ kind: "transmit", bytes, to });
     });
     // Never more than there may be handshakes.
-    this.#refused = new RefusedHellos(this.#policy.maxHandshakes);
+    this.#spent = new SpentHellos(this.#policy.maxHandshakes);
   }
 
   get deadline(): number | undefined {
@@ -178,7 +178,7 @@ class DatagramAcceptor implements Acceptor {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#greeter[Symbol.dispose]();
-    for (const each of [this.#outputs, this.#peers, this.#paths, this.#refused]) each.clear();
+    for (const each of [this.#outputs, this.#peers, this.#paths, this.#spent]) each.clear();
   }
 
   #enter(): void {
@@ -251,14 +251,22 @@ class DatagramAcceptor implements Acceptor {
       if (peer) act(peer, said);
     };
     return {
-      established: heard<Session>((peer, session) => this.#displace(this.#peers.establish(peer, session), peer)),
+      established: heard<Session>((peer, session) => {
+        this.#spend(peer);
+        this.#displace(this.#peers.establish(peer, session), peer);
+      }),
       ended: heard<void>((peer) => {
-        if (!peer.session && peer.from !== undefined) this.#refused.add(peer.from, peer.hello);
+        if (!peer.session) this.#spend(peer);
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
       granted: heard<number>((peer, now) => this.#paths.resume(peer, now)),
     };
+  }
+
+  /** Its cookie is good for a minute more, and whoever saw it could have another engine where its client no longer is. */
+  #spend({ from, hello }: Peer): void {
+    if (from !== undefined) this.#spent.add(from, hello);
   }
 
   #pathAnswered(peer: Peer, cookie: Uint8Array): void {
@@ -291,7 +299,7 @@ class DatagramAcceptor implements Acceptor {
       if (!known.session && isSecond) this.#give(known, datagram, now);
       return;
     }
-    if (this.#refused.has(from, random)) return;
+    if (this.#spent.has(from, random)) return;
     const greeting = this.#greeter.greet(found, datagram.length, from, now);
     if (greeting.kind === "reply") this.#outputs.push({ kind: "transmit", bytes: greeting.bytes, to: from });
     else if (greeting.kind === "welcome") this.#admit(found, greeting.retried, datagram, now);

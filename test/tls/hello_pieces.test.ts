@@ -129,6 +129,22 @@ for (const [name, version] of [["1.2", VERSION_12], ["1.3", VERSION_13]] as cons
     assert.equal(front.last.demands.length, 1);
   });
 
+  test(`DTLS ${name}: a good cookie that comes again when its session is over, or elsewhere, makes no second engine`, () => {
+    const front = new Front(version);
+    const { left, second } = begun(front, version);
+    give(left, front, [second]);
+    assert.ok(left.session);
+    const again = [second, piece(second, 0, leastOf(second), 20)];
+    const [asked] = front.receive(left.send(toUtf8("roaming")), "c:2");
+    front.receive(left.receive(asked!.bytes)[0]!, "c:2");
+    assert.deepEqual(front.moves, ["c:2"]);
+    for (const bytes of again) assert.deepEqual(front.receive(bytes, "c:1"), []);
+    front.receive(left.close()[0]!, "c:2");
+    for (const bytes of again) assert.deepEqual(front.receive(bytes, "c:1"), []);
+    assert.equal(front.peers.size, 1);
+    assert.deepEqual(front.acceptor.counts, NOBODY);
+  });
+
   test(`DTLS ${name}: pieces with cookies that are not right leave nothing, be it by one bit`, () => {
     const front = new Front(version);
     const { second } = begun(front, version);
