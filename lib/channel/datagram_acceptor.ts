@@ -17,6 +17,7 @@ import type { ChannelLimits } from "./channel.ts";
 import { type DatagramChannel, startDatagrams } from "./datagram_channel.ts";
 import type { Driver } from "./driver.ts";
 import type { Keep } from "./driver_options.ts";
+import type { Whereabouts } from "./elsewhere.ts";
 import { Allowance } from "./inbox.ts";
 import { Revival, type Revived } from "./revival.ts";
 import { type SavedSessions, shelfOf } from "./saved_sessions.ts";
@@ -208,11 +209,25 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
       wire,
       keep: this.#keep(wire),
       answered: () => this.#act(() => {}, wire.remote),
+      whereabouts: this.#whereabouts(engine),
       ...(revived && { revived }),
     });
     // It may be over before it has begun.
     if (!handshake.driver.ended) this.#members.set(engine, { driver: handshake.driver, wire });
     void this.#admission.follow(handshake);
+  }
+
+  #whereabouts(engine: Engine): Whereabouts {
+    const { acceptor } = this.#options;
+    const after = (done: boolean): boolean => {
+      this.#act(() => {}, "");
+      return done;
+    };
+    return {
+      elsewhere: () => acceptor.elsewhere?.(engine),
+      send: (payload) => after(acceptor.sendElsewhere?.(engine, payload) ?? false),
+      follow: (address) => after(acceptor.follow?.(engine, address) ?? false),
+    };
   }
 
   #keep(wire: { readonly remote: string }): Keep | undefined {

@@ -10,6 +10,7 @@ import type { Handshake } from "./admission.ts";
 import { type ChannelLimits, payloads } from "./channel.ts";
 import { Driver } from "./driver.ts";
 import type { DriverOptions, Keep } from "./driver_options.ts";
+import { type Elsewhere, elsewhereOf, type Whereabouts } from "./elsewhere.ts";
 import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
 import type { Wire } from "./wire.ts";
@@ -25,6 +26,11 @@ export interface DatagramChannel extends SecureChannel {
   readonly boundaries: "kept";
   /** Messages that came and were dropped, because nobody took those before them. */
   readonly dropped: number;
+  /**
+   * A listener's: where the peer was heard from last, if it is answered at another address and does not speak the check by
+   * which it moves on its own (RFC 9853). To be looked at after each message, while it is the newest.
+   */
+  readonly elsewhere?: Elsewhere | undefined;
   /**
    * Ends the channel without a word to the peer and keeps the session, exactly as it is, where `sessions` are kept: the next
    * `bind` to the same place, or the peer's next datagram, goes on with it. What came and was not taken is lost. Throws
@@ -83,6 +89,8 @@ export interface DatagramHandshakeOptions extends Omit<DatagramChannelOptions, "
   readonly wire: Wire;
   /** What all channels of one listener may hold together. Default: no limit but the channel's own. */
   readonly shared?: Allowance;
+  /** Where a listener's peer is heard from. */
+  readonly whereabouts?: Whereabouts;
 }
 
 /** Starts the handshake; the engine's input is somebody else's affair. */
@@ -92,7 +100,10 @@ export function startDatagrams(options: DatagramHandshakeOptions): Handshake<Dat
   const driver = new Driver({ ...options, keySeconds, handshakeSeconds, intake: inbox });
   return {
     driver,
-    open: async (wait) => new EngineChannel(driver, inbox, await establish(driver, options.carrier, wait)),
+    open: async (wait) => {
+      const established = await establish(driver, options.carrier, wait);
+      return new EngineChannel({ driver, inbox, whereabouts: options.whereabouts }, established);
+    },
   };
 }
 
@@ -111,6 +122,12 @@ async function read(driver: Driver, socket: DatagramSocket, remote: string): Pro
   }
 }
 
+interface Parts {
+  readonly driver: Driver;
+  readonly inbox: Inbox;
+  readonly whereabouts: Whereabouts | undefined;
+}
+
 class EngineChannel implements DatagramChannel {
   readonly peer: Peer;
   readonly association: SecurityAssociation;
@@ -118,10 +135,12 @@ class EngineChannel implements DatagramChannel {
   readonly boundaries = "kept";
   readonly #driver: Driver;
   readonly #inbox: Inbox;
+  readonly #whereabouts: Whereabouts | undefined;
 
-  constructor(driver: Driver, inbox: Inbox, { association, binding }: Established) {
+  constructor({ driver, inbox, whereabouts }: Parts, { association, binding }: Established) {
     this.#driver = driver;
     this.#inbox = inbox;
+    this.#whereabouts = whereabouts;
     this.association = association;
     this.binding = binding;
     this.peer = association.peer;
@@ -129,6 +148,10 @@ class EngineChannel implements DatagramChannel {
 
   get dropped(): number {
     return this.#inbox.dropped;
+  }
+
+  get elsewhere(): Elsewhere | undefined {
+    return this.#whereabouts && elsewhereOf(this.#whereabouts, () => this.#driver.throwUnlessOpen());
   }
 
   async send(payload: Uint8Array, wait: Wait = {}): Promise<void> {

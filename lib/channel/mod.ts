@@ -12,6 +12,7 @@ export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel,
 export { acceptDatagrams, type DatagramAcceptorLimits, type DatagramAcceptorOptions } from "./datagram_acceptor.ts";
 export { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
 export { EarlierSessions } from "./earlier_sessions.ts";
+export type { Elsewhere } from "./elsewhere.ts";
 export { hostOf } from "./host.ts";
 export { connectKept, type KeptChannelOptions } from "./kept_channel.ts";
 export { Inbox } from "./inbox.ts";

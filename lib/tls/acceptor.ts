@@ -4,7 +4,8 @@
  *
  * Who is at an address can change in two ways. A client that began anew (RFC 6347 4.2.8) has a second engine, and the
  * first one stays until that has proved itself. A client that turns up elsewhere is asked there (RFC 9853), and until it
- * answers, nothing but the question goes there.
+ * answers, nothing but the question goes there. One that can not be asked stays where it was, unless its application
+ * asks it, and says so.
  *
  * @module
  */
@@ -30,17 +31,20 @@ import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";
-import { RefusedHellos } from "./refused_hellos.ts";
 import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
+import { SpentHellos } from "./spent_hellos.ts";
 
 /**
  * A PSK server of DTLS 1.3 and 1.2, on one port, for any number of peers. After each input, `poll` until `undefined`; it
  * may also have outputs after an input to one of its engines. An engine is its driver's to dispose, and is forgotten here
  * when it ends.
  *
- * Hellos have to come in one piece each, as they do from all who know their path. Throws RangeError for options that
- * make no sense.
+ * A hello may come in pieces of any order behind the first one: that alone gets the answer of a whole hello, and when it
+ * brings a good cookie an engine, which takes the others; what of them came before is not kept, and comes again. The
+ * first piece has to reach to the cookie, in version 1.3 to the end of that extension. A first hello of 1.3 has to
+ * come in one piece, since its answer holds its hash (RFC 9147 5.1): in pieces it gets no answer. No hello is
+ * longer than 4096 bytes. Throws RangeError for options that make no sense.
  */
 export function createDtlsAcceptor(options: DtlsAcceptorOptions): Acceptor {
   return new DatagramAcceptor(options);
@@ -52,7 +56,7 @@ class DatagramAcceptor implements Acceptor {
   readonly #greeter: Greeter;
   readonly #peers = new PeerTable();
   readonly #paths: PathChecks;
-  readonly #refused: RefusedHellos;
+  readonly #spent: SpentHellos;
   readonly #watcher: Watcher = this.#watch();
   readonly #outputs = new OutputQueue<AcceptorOutput>();
   /** Where the datagram in hand came from. */
@@ -69,7 +73,7 @@ class DatagramAcceptor implements Acceptor {
       this.#outputs.push({ kind: "transmit", bytes, to });
     });
     // Never more than there may be handshakes.
-    this.#refused = new RefusedHellos(this.#policy.maxHandshakes);
+    this.#spent = new SpentHellos(this.#policy.maxHandshakes);
   }
 
   get deadline(): number | undefined {
@@ -132,6 +136,28 @@ class DatagramAcceptor implements Acceptor {
     return true;
   }
 
+  elsewhere(engine: Engine): string | undefined {
+    const peer = this.#peers.of(engine);
+    return peer && this.#paths.elsewhere(peer);
+  }
+
+  sendElsewhere(engine: Engine, plaintext: Uint8Array): boolean {
+    this.#enter();
+    const peer = this.#peers.of(engine);
+    if (!peer || !this.#paths.say(peer, plaintext)) return false;
+    this.#outputs.push({ kind: "ready", engine });
+    return true;
+  }
+
+  follow(engine: Engine, to: string): boolean {
+    this.#enter();
+    const peer = this.#peers.of(engine);
+    if (!peer || this.#paths.elsewhere(peer) !== to) return false;
+    this.#paths.drop(peer);
+    this.#move(peer, to);
+    return true;
+  }
+
   expire(now: number): void {
     this.#enter();
     this.#paths.expire(now);
@@ -144,7 +170,7 @@ class DatagramAcceptor implements Acceptor {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#greeter[Symbol.dispose]();
-    for (const each of [this.#outputs, this.#peers, this.#paths, this.#refused]) each.clear();
+    for (const each of [this.#outputs, this.#peers, this.#paths, this.#spent]) each.clear();
   }
 
   #enter(): void {
@@ -156,6 +182,7 @@ class DatagramAcceptor implements Acceptor {
     const record = recordAt(datagram, 0, 0);
     const hello = record && helloIn(record);
     if (hello === "no hello") this.#giveByAddress(true, datagram, now);
+    else if (hello === "later piece") this.#laterPiece(datagram, now);
     else if (hello) this.#hello(hello, datagram, now);
   }
 
@@ -182,9 +209,10 @@ class DatagramAcceptor implements Acceptor {
     const newest = peer.engine.newest;
     peer.engine.receive(datagram, now);
     this.#outputs.push({ kind: "ready", engine: peer.engine });
-    const isElsewhere = peer.from !== this.#from && peer.identity !== undefined && this.#isHere(peer);
     // RFC 9146 6: authenticated, and newer than all before it; a copy of an old record says nothing of its sender.
-    if (isElsewhere && peer.engine.newest > newest) this.#paths.begin(peer, this.#from, datagram.length, now);
+    if (peer.identity === undefined || peer.engine.newest <= newest || !this.#isHere(peer)) return;
+    if (peer.from === this.#from) this.#paths.back(peer);
+    else this.#paths.begin(peer, this.#from, datagram.length, now);
   }
 
   #isHere(peer: Peer): boolean {
@@ -215,9 +243,12 @@ class DatagramAcceptor implements Acceptor {
       if (peer) act(peer, said);
     };
     return {
-      established: heard<Session>((peer, session) => this.#displace(this.#peers.establish(peer, session), peer)),
+      established: heard<Session>((peer, session) => {
+        this.#spend(peer);
+        this.#displace(this.#peers.establish(peer, session), peer);
+      }),
       ended: heard<void>((peer) => {
-        if (peer.identity === undefined && peer.from !== undefined) this.#refused.add(peer.from, peer.hello);
+        if (peer.identity === undefined) this.#spend(peer);
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
@@ -225,9 +256,17 @@ class DatagramAcceptor implements Acceptor {
     };
   }
 
+  /** Its cookie is good for a minute more, and whoever saw it could have another engine where its client no longer is. */
+  #spend({ from, hello }: Peer): void {
+    if (from !== undefined) this.#spent.add(from, hello);
+  }
+
   #pathAnswered(peer: Peer, cookie: Uint8Array): void {
     const to = this.#from;
-    if (!this.#paths.settle(peer, to, cookie)) return;
+    if (this.#paths.settle(peer, to, cookie)) this.#move(peer, to);
+  }
+
+  #move(peer: Peer, to: string): void {
     this.#displace(this.#peers.move(peer, to), peer);
     this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
@@ -242,22 +281,28 @@ class DatagramAcceptor implements Acceptor {
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {
     const from = this.#from;
-    const { hello } = found;
-    const random = keyOf(hello.random);
+    const { front } = found;
+    const random = keyOf(front.random);
     const known = this.#peers.rivalAt(from) ?? this.#peers.at(from);
     if (known?.hello === random) {
       // The hello that its engine was made for, once more, or the one before the cookie on a long way.
-      const isSecond = (hello.cookie?.length ?? 0) > 0 || hello.retryCookie !== undefined;
+      const isSecond = (front.cookie?.length ?? 0) > 0 || front.retryCookie !== undefined;
       if (known.identity === undefined && isSecond) this.#give(known, datagram, now);
       return;
     }
-    if (this.#refused.has(from, random)) return;
+    if (this.#spent.has(from, random)) return;
     const greeting = this.#greeter.greet(found, datagram.length, from, now);
     if (greeting.kind === "reply") this.#outputs.push({ kind: "transmit", bytes: greeting.bytes, to: from });
     else if (greeting.kind === "welcome") this.#admit(found, greeting.retried, datagram, now);
   }
 
-  #admit({ record, fragment, hello }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
+  /** Of a hello whose first piece has made an engine; of others nothing is kept. */
+  #laterPiece(datagram: Uint8Array, now: number): void {
+    const known = this.#peers.rivalAt(this.#from) ?? this.#peers.at(this.#from);
+    if (known && known.identity === undefined) this.#give(known, datagram, now);
+  }
+
+  #admit({ record, fragment, front }: Hello, retried: Retried | undefined, datagram: Uint8Array, now: number): void {
     const from = this.#from;
     const known = this.#peers.at(from);
     const unproven = this.#peers.rivalAt(from) ?? (known?.identity !== undefined ? undefined : known);
@@ -275,7 +320,7 @@ class DatagramAcceptor implements Acceptor {
       watcher: this.#watcher,
     });
     const idKey = connectionId.length > 0 ? keyOf(connectionId) : undefined;
-    this.#peers.add({ engine, host, hello: keyOf(hello.random), idKey, from, identity: undefined }, from);
+    this.#peers.add({ engine, host, hello: keyOf(front.random), idKey, from, identity: undefined }, from);
     engine.receive(datagram, now);
     this.#outputs.push({ kind: "accepted", engine, from });
   }

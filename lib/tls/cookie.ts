@@ -3,7 +3,7 @@
 import { concat, equal, Reader, toUtf8, Writer } from "../bytes/mod.ts";
 import { createHmac, type Hmac, secretRandom } from "../crypto/mod.ts";
 import type { Random } from "../platform.ts";
-import type { ClientHello } from "./handshake/client_hello.ts";
+import type { HelloFront } from "./handshake/hello_front.ts";
 
 /** What the server has to know again of a first hello of version 1.3. */
 export interface Recollection {
@@ -17,7 +17,13 @@ export interface Recollection {
 
 /**
  * Makes and checks cookies under a secret of its own that changes with time; the one before it is still good, so that
- * none dies on its way. A cookie is bound to the address and to what RFC 6347 4.2.1 names of the hello.
+ * none dies on its way.
+ *
+ * A cookie is bound to the address and to what stands before it in every hello: version, random and session id. So the
+ * first piece of a hello is enough to make it and to check it. Of the suites, which RFC 6347 4.2.1 would have in it as
+ * well, that is not so, and nothing hangs on them: of the first hello nothing is used in version 1.2, the second one is
+ * what Finished covers from its first byte to its last, and who is at an address can have cookies for as many first
+ * hellos as it likes. In version 1.3 the cookie brings back the first hello's hash, which Finished covers too.
  */
 export class CookieJar implements Disposable {
   readonly #random: Random;
@@ -30,14 +36,14 @@ export class CookieJar implements Disposable {
   }
 
   /** The cookie for `hello` from `from`, 32 bytes. */
-  make(hello: ClientHello, from: string, now: number): Uint8Array {
+  make(hello: HelloFront, from: string, now: number): Uint8Array {
     const cookie = new Uint8Array(COOKIE_LENGTH);
     this.#turn(now).signInto(boundTo(hello, from), cookie);
     return cookie;
   }
 
   /** Whether `hello` brings a cookie that was made for it within the last one to two minutes. */
-  check(hello: ClientHello, from: string, now: number): boolean {
+  check(hello: HelloFront, from: string, now: number): boolean {
     const { cookie } = hello;
     if (cookie?.length !== COOKIE_LENGTH) return false;
     const current = this.#turn(now);
@@ -46,13 +52,13 @@ export class CookieJar implements Disposable {
   }
 
   /** The cookie that brings back `what` of the first `hello` from `from`: 20 bytes more than the hash. */
-  remember(hello: ClientHello, what: Recollection, from: string, now: number): Uint8Array {
+  remember(hello: HelloFront, what: Recollection, from: string, now: number): Uint8Array {
     const content = new Writer().u16(what.suite).u16(what.group ?? NO_GROUP).bytes(what.firstHello).done();
     return new Writer().bytes(content).bytes(this.#proof(this.#turn(now), hello, content, from)).done();
   }
 
   /** What the cookie in the second `hello` brings back, if it was made for its sender within the last one to two minutes. */
-  recall(hello: ClientHello, from: string, now: number): Recollection | undefined {
+  recall(hello: HelloFront, from: string, now: number): Recollection | undefined {
     const { retryCookie } = hello;
     if (!retryCookie || retryCookie.length <= 4 + PROOF_LENGTH || retryCookie.length > MOST) return undefined;
     const content = retryCookie.subarray(0, -PROOF_LENGTH);
@@ -75,7 +81,7 @@ export class CookieJar implements Disposable {
     this.#previous = undefined;
   }
 
-  #proof(hmac: Hmac, hello: ClientHello, content: Uint8Array, from: string): Uint8Array {
+  #proof(hmac: Hmac, hello: HelloFront, content: Uint8Array, from: string): Uint8Array {
     const tag = new Uint8Array(COOKIE_LENGTH);
     // A version that no hello has: what is made for one kind of cookie is worth nothing as the other.
     hmac.signInto(concat(boundTo({ ...hello, version: 0 }, from), content), tag);
@@ -96,10 +102,8 @@ export class CookieJar implements Disposable {
   }
 }
 
-function boundTo(hello: ClientHello, from: string): Uint8Array {
-  const writer = new Writer().vector16(toUtf8(from)).u16(hello.version).bytes(hello.random).vector8(hello.sessionId);
-  for (const suite of hello.suites) writer.u16(suite);
-  return writer.done();
+function boundTo(hello: HelloFront, from: string): Uint8Array {
+  return new Writer().vector16(toUtf8(from)).u16(hello.version).bytes(hello.random).vector8(hello.sessionId).done();
 }
 
 /** Bytes of a cookie of version 1.2: a whole HMAC-SHA-256. */

@@ -178,12 +178,29 @@ export class DatagramEngine implements Engine {
     if (this.#state === "handshake" || this.#state === "open") this.#end(error);
   }
 
+  /** Whether the peer answers return routability checks (RFC 9853). */
+  get answersPathChecks(): boolean {
+    return this.#handshake.checksPaths;
+  }
+
+  /**
+   * Data for an address that is not yet the peer's, in a datagram of its own that is the caller's; undefined where there is
+   * no session or no record number. Throws `too-large`. Outputs may be waiting.
+   */
+  sendApart(plaintext: Uint8Array): Uint8Array | undefined {
+    if (this.#state !== "open" || this.awaitsNumbers) return undefined;
+    const epoch = this.#handshake.sendEpoch;
+    const most = this.#writer.most(epoch);
+    if (plaintext.length > most) throw new SeccfError("too-large", `a datagram of this path carries ${most} bytes`);
+    return this.#writer.apart(epoch, CONTENT.applicationData, plaintext);
+  }
+
   /**
    * A return routability check for an address that is not yet the peer's, in a datagram of its own that is the caller's;
    * undefined where the peer does not know of RFC 9853. Outputs may be waiting.
    */
   checkPath(cookie: Uint8Array): Uint8Array | undefined {
-    if (this.#state !== "open" || !this.#handshake.checksPaths) return undefined;
+    if (this.#state !== "open" || !this.answersPathChecks) return undefined;
     return this.#writer.apart(
       this.#handshake.sendEpoch,
       CONTENT.returnRoutability,
@@ -328,7 +345,7 @@ export class DatagramEngine implements Engine {
   }
 
   #pathMessage(payload: Uint8Array): void {
-    if (this.#state !== "open" || !this.#handshake.checksPaths) return;
+    if (this.#state !== "open" || !this.answersPathChecks) return;
     const message = decodePathMessage(payload);
     if (message?.kind === "challenge" && !this.awaitsNumbers) {
       this.#writer.write(

@@ -164,11 +164,17 @@ export class DatagramHandshake implements Conversation {
   fragments(record: DatagramRecord, now: number): void {
     if (!this.#machine && !this.#afterwards) return;
     this.#now = now;
-    const { epoch, payload } = record;
-    const outcomes = fragmentsIn(payload).map((fragment) => this.#fragment(fragment, epoch));
+    const { epoch, payload, number } = record;
+    const fragments = fragmentsIn(payload);
+    const outcomes = fragments.map((fragment) => this.#fragment(fragment, epoch));
     // RFC 9147 7: never what was neither used nor is kept.
     if (outcomes.length > 0 && !outcomes.includes("ignored")) this.#acks?.add(record);
-    if (outcomes.includes("taken")) this.#advance();
+    if (outcomes.includes("taken")) {
+      // RFC 6347 4.2.1: a HelloVerifyRequest has the record number of the hello that it answers. Afterwards nothing answers.
+      const isMirrored = fragments[0]?.type === HANDSHAKE.helloVerifyRequest;
+      if (this.#machine) this.#flight.heard(now, isMirrored ? number : undefined);
+      this.#advance();
+    }
     const isStale = outcomes.includes("stale");
     if (this.isVersion13) this.#acknowledge(epoch, isStale);
     // A flight whose answer has begun has arrived.

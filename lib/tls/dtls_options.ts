@@ -11,12 +11,17 @@ export interface DatagramOptions {
   /**
    * Bytes of the longest datagram that is sent: the path's MTU less the headers of IP and UDP. 128 to 65507, default
    * 1232 (IPv6's 1280). A ClientHello with a cookie has about 150 with all suites of the default and 120 with one of
-   * plain PSK, more with a server name or long Connection ID, and servers without state, the acceptor here among them,
-   * take it in one datagram alone: a client on a shorter path names fewer suites. In version 1.3 it has about 300 with an
-   * identity of 15 bytes; so below 548 version 1.2 alone takes part, unless `versions` says otherwise.
+   * plain PSK, more with a server name or long Connection ID. One that is longer goes in pieces, which the acceptor here
+   * takes and other servers without state may not: a client on such a path names fewer suites. In version 1.3 it has
+   * about 300 with an identity of 15 bytes, and its first one has to go in one piece; so below 548 version 1.2 alone takes
+   * part, unless `versions` says otherwise.
    */
   readonly mtu?: number;
-  /** Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. */
+  /**
+   * Until a flight is said again the first time; each time twice as long, up to 60 (RFC 6347 4.2.4.1). Default 1. Once a
+   * flight was answered the next ones go by the round trip that was measured (RFC 6298 2, RFC 9147 5.8.2), from a tenth
+   * of a second up to this; a server has nothing measured before its client has shown that it has the key.
+   */
   readonly retransmitSeconds?: number;
   /**
    * The session is to outlive this process: its engine has `durable`, and once established neither sends nor delivers before that

@@ -163,6 +163,18 @@ export interface Acceptor extends Disposable {
   revive?(saved: RevivedSession, datagram: Uint8Array, from: string, now: number): boolean;
   /** One datagram; not kept. `from` is whatever the socket calls the sender. */
   receive(datagram: Uint8Array, from: string, now: number): void;
+  /**
+   * The address from which the peer of `engine` sent its newest record, if it is not answered there and does not speak the
+   * return routability check (RFC 9853) by which it could move.
+   */
+  elsewhere?(engine: Engine): string | undefined;
+  /** Sends data to {@link Acceptor.elsewhere}; false, and nothing sent, beyond three times what came from there. Throws `too-large`. */
+  sendElsewhere?(engine: Engine, plaintext: Uint8Array): boolean;
+  /**
+   * Whoever speaks with the peer vouches that it receives at `to` (RFC 9146 6): `moved` is the next output. False, and nothing
+   * moved, unless that is {@link Acceptor.elsewhere} still.
+   */
+  follow?(engine: Engine, to: string): boolean;
   /** To be called when `now` has reached `deadline`. */
   expire(now: number): void;
   /** What is to be done next; until `undefined` after each input, or the next one throws `state`. */
@@ -187,5 +199,5 @@ export type AcceptorOutput =
   | { readonly kind: "accepted"; readonly engine: Engine; readonly from: string; readonly revived?: Session }
   /** This engine was given a datagram: its driver polls it. */
   | { readonly kind: "ready"; readonly engine: Engine }
-  /** From now on this engine's peer is reached at `to`: a newer record came from there, and it answered there. RFC 9146 6. */
+  /** From now on this engine's peer is reached at `to`: a newer record came from there, and it answered there, or its application says so. RFC 9146 6. */
   | { readonly kind: "moved"; readonly engine: Engine; readonly to: string };

@@ -10,6 +10,7 @@ import type { RecordNumber } from "./record/ack.ts";
 import { CONTENT } from "./record/content_type.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+import { RoundTrip } from "./round_trip.ts";
 
 /** Bytes of a message's body, `from` up to `to`; of an empty one there is still something to say. */
 interface Piece {
@@ -31,6 +32,8 @@ interface Item {
 export class Flight {
   readonly #initial: number;
   #interval: number;
+  /** Once it was measured. */
+  #roundTrip: RoundTrip | undefined;
   #items: Item[] = [];
   /** What was in which record, where the peer acknowledges records. */
   #sent: Map<string, Piece & { readonly item: Item }> | undefined;
@@ -39,8 +42,10 @@ export class Flight {
   #repetitions = 0;
   /** Whether an ACK had something of it said again. */
   #isAcknowledged = false;
+  /** When it was said, each time, by the number of its first record; undefined once its answer has begun. */
+  #said: { readonly number: number; readonly at: number }[] | undefined;
 
-  /** `initial`: milliseconds until it is said again, the first time. */
+  /** `initial`: milliseconds until it is said again, the first time, where no round trip is known. */
   constructor(initial: number) {
     this.#initial = initial;
     this.#interval = initial;
@@ -70,7 +75,8 @@ export class Flight {
   begin(): void {
     this.#items = [];
     this.#sent?.clear();
-    this.#interval = this.#initial;
+    this.#said = undefined;
+    this.#interval = this.#roundTrip?.intervalUpTo(this.#initial) ?? this.#initial;
     this.#dueAt = undefined;
     this.#repetitions = 0;
     this.#isAcknowledged = false;
@@ -89,15 +95,27 @@ export class Flight {
 
   /** Says it for the first time. `awaitsAnswer`: the peer has to say something then. */
   send(writer: DatagramWriter, now: number, awaitsAnswer: boolean): void {
-    this.#write(writer, now);
-    this.#dueAt = awaitsAnswer ? now + this.#interval : undefined;
+    if (awaitsAnswer) this.#said = [];
+    this.#say(writer, now, awaitsAnswer);
   }
 
   /** The timer: says again what is missing, and waits twice as long. */
   repeat(writer: DatagramWriter, now: number): void {
     this.#repetitions++;
     this.#interval = Math.min(2 * this.#interval, Math.max(LONGEST_INTERVAL, this.#initial));
-    this.send(writer, now, true);
+    this.#say(writer, now, true);
+  }
+
+  /**
+   * The first of its answer came. Which of several times it was said is answered, nobody can tell (RFC 6298 3), but for an
+   * answer that has the record number of what it answers: `mirrored`.
+   */
+  heard(now: number, mirrored?: number): void {
+    const said = this.#said?.length === 1 ? this.#said[0] : this.#said?.find(({ number }) => number === mirrored);
+    this.#said = undefined;
+    if (!said) return;
+    this.#roundTrip ??= new RoundTrip();
+    this.#roundTrip.measured(now - said.at);
   }
 
   /**
@@ -106,7 +124,7 @@ export class Flight {
    */
   answerRepetition(writer: DatagramWriter, now: number): void {
     if (now - this.#sentAt < this.#initial * AGAIN_AFTER) return;
-    this.send(writer, now, this.#dueAt !== undefined);
+    this.#say(writer, now, this.#dueAt !== undefined);
   }
 
   /**
@@ -122,7 +140,7 @@ export class Flight {
     }
     if (this.#dueAt === undefined) return;
     if (this.#isAcknowledged) this.answerRepetition(writer, now);
-    else this.send(writer, now, true);
+    else this.#say(writer, now, true);
     this.#isAcknowledged = true;
   }
 
@@ -141,6 +159,12 @@ export class Flight {
     this.begin();
   }
 
+  #say(writer: DatagramWriter, now: number, awaitsAnswer: boolean): void {
+    const number = this.#write(writer, now);
+    this.#dueAt = awaitsAnswer ? now + this.#interval : undefined;
+    if (this.#said && this.#said.length < MOST_SAID) this.#said.push({ number, at: now });
+  }
+
   #forget({ epoch, number }: RecordNumber): void {
     const key = keyOf(epoch, number);
     const sent = this.#sent?.get(key);
@@ -149,20 +173,25 @@ export class Flight {
     sent.item.missing = without(sent.item.missing, sent);
   }
 
-  #write(writer: DatagramWriter, now: number): void {
+  /** Returns the number of its first record. */
+  #write(writer: DatagramWriter, now: number): number {
     this.#sentAt = now;
+    const numbers: number[] = [];
     writer.seal();
     for (const item of this.#items) {
-      if (item.type === undefined) writer.write(item.epoch, CONTENT.changeCipherSpec, item.body);
-      else for (const piece of item.missing) this.#writePiece(writer, item.type, item, piece);
+      if (item.type === undefined) numbers.push(writer.write(item.epoch, CONTENT.changeCipherSpec, item.body));
+      else for (const piece of item.missing) numbers.push(this.#writePiece(writer, item.type, item, piece));
     }
     writer.seal();
+    return numbers[0] ?? -1;
   }
 
-  #writePiece(writer: DatagramWriter, type: number, item: Item, { from, to }: Piece): void {
+  /** Returns the number of its first record. */
+  #writePiece(writer: DatagramWriter, type: number, item: Item, { from, to }: Piece): number {
     const { epoch, messageSeq, body } = item;
     const length = body.length;
     let offset = from;
+    let first: number | undefined;
     do {
       let room = writer.room(epoch) - FRAGMENT_HEADER_LENGTH;
       // A message that fits into a datagram is not cut; and no piece is so short that it is all header.
@@ -177,8 +206,10 @@ export class Flight {
       const fragment = encodeFragment({ type, length, messageSeq, offset, body: body.subarray(offset, end) });
       const number = writer.write(epoch, CONTENT.handshake, fragment);
       this.#track(keyOf(epoch, number), { item, from: offset, to: end });
+      first ??= number;
       offset = end;
     } while (offset < to);
+    return first;
   }
 
   /** The newest alone: a peer that never acknowledges, and has it said again and again, must not fill the memory. */
@@ -214,5 +245,7 @@ const LONGEST_INTERVAL = 60_000;
 const AGAIN_AFTER = 0.25;
 /** Bytes of a message. */
 const SHORTEST_PIECE = 32;
+/** How many times of saying it are told apart. A count. */
+const MOST_SAID = 8;
 /** Records. The longest flight has some fifty pieces on the shortest path. */
 const MOST_TRACKED = 256;

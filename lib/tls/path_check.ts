@@ -35,10 +35,15 @@ export class PathCheck {
     this.#tries = 0;
   }
 
-  /** Whether a question of so many bytes may go there, which is then counted: three times what came, at most (RFC 9146 6). */
+  /** Whether a question of so many bytes may go there now; it is asked again later, or for the first time. */
   mayAsk(length: number, now: number): boolean {
     this.#tries++;
     this.#dueAt = now + AGAIN_AFTER;
+    return this.maySend(length);
+  }
+
+  /** Whether so many bytes may go there, which are then counted: three times what came, at most (RFC 9146 6). */
+  maySend(length: number): boolean {
     if (this.#sent + length > AMPLIFICATION * this.#received) return false;
     this.#sent += length;
     return true;

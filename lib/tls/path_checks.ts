@@ -1,4 +1,9 @@
-/** The questions that an acceptor has open: peers that said something new from an address where they were not (RFC 9853). @module */
+/**
+ * The questions that an acceptor has open: peers that said something new from an address where they were not (RFC 9853).
+ * A peer that does not know of such questions is not asked any; it can be asked by what it speaks inside (RFC 9146 6).
+ *
+ * @module
+ */
 
 import { equal } from "../bytes/mod.ts";
 import type { Random } from "../platform.ts";
@@ -25,7 +30,7 @@ export class PathChecks {
   /** When to call `expire`; undefined while nothing is asked. */
   get deadline(): number | undefined {
     let first: number | undefined;
-    for (const { dueAt } of this.#open.values()) if (first === undefined || dueAt < first) first = dueAt;
+    for (const { dueAt } of this.#open.values()) if (dueAt < (first ?? Infinity)) first = dueAt;
     return first;
   }
 
@@ -37,13 +42,32 @@ export class PathChecks {
       this.#open.set(peer, check);
     }
     check.received(length);
-    this.#ask(peer, check, now);
+    if (peer.engine.answersPathChecks) this.#ask(peer, check, now);
+  }
+
+  /** Something newer came from where `peer` is: who can not be asked is there, and nowhere else. */
+  back(peer: Peer): void {
+    if (this.#unasked(peer)) this.#open.delete(peer);
+  }
+
+  /** Where `peer` was heard from last, if it can not be asked there. */
+  elsewhere(peer: Peer): string | undefined {
+    return this.#unasked(peer)?.to;
+  }
+
+  /** Sends `peer` there what its application has to say; false where that would be too much for who did not ask for it. */
+  say(peer: Peer, plaintext: Uint8Array): boolean {
+    const check = this.#unasked(peer);
+    const bytes = check && peer.engine.sendApart(plaintext);
+    if (!bytes || !check.maySend(bytes.length)) return false;
+    this.#transmit(bytes, check.to);
+    return true;
   }
 
   /** Asks what could not be asked before there were record numbers to ask with. */
   resume(peer: Peer, now: number): void {
     const check = this.#open.get(peer);
-    if (check) this.#ask(peer, check, now);
+    if (check && peer.engine.answersPathChecks) this.#ask(peer, check, now);
   }
 
   /** Asks again, or no more, where it is time. */
@@ -70,6 +94,10 @@ export class PathChecks {
   /** Forgets all. */
   clear(): void {
     this.#open.clear();
+  }
+
+  #unasked(peer: Peer): PathCheck | undefined {
+    return peer.engine.answersPathChecks ? undefined : this.#open.get(peer);
   }
 
   #ask(peer: Peer, check: PathCheck, now: number): void {

@@ -163,7 +163,7 @@ export class PostHandshake {
 const FIRST_OF_DATA: Epoch = 3;
 /** Twice the longest that a datagram lives (RFC 9147 5.8.1, RFC 793 3.3): milliseconds. */
 const RETENTION = 240_000;
-/** How often what only an ACK answers is said again. A count: some five minutes. */
+/** How often what only an ACK answers is said again. A count: some five minutes, two where the path is short. */
 const MAX_REPETITIONS = 10;
 /** How much of what may fail under one key, which leaves the rest for the change to the next. */
 const WORN = 0.5;

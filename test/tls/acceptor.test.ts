@@ -87,10 +87,10 @@ test("a cookie is good for its address and its hello alone, for one to two minut
   assert.ok(accepted(same, "c:1", 119_999));
   assert.ok(!accepted(same, "c:1", 120_001));
   assert.ok(!accepted(same, "c:1", 1e9));
-  // Version and random, session id, cookie, suites: every bit of them.
+  // Version and random, session id, cookie: every bit of them.
   const hello = verified(client(), new Front(), "c:1");
-  const suitesEnd = 25 + 2 + 32 + 1 + 33 + 2 + 4;
-  for (let byte = 25; byte < suitesEnd; byte++) {
+  const cookieEnd = 25 + 2 + 32 + 1 + 33;
+  for (let byte = 25; byte < cookieEnd; byte++) {
     for (let bit = 0; bit < 8; bit++) {
       assert.ok(!accepted((bytes) => bytes.with(byte, bytes[byte]! ^ (1 << bit))), `byte ${byte} of ${hello.length}`);
     }
@@ -109,7 +109,7 @@ test("a cookie of another server, or of one that was started again, is none", ()
   assert.ok(left.session);
 });
 
-test("what is no whole hello in the clear gets no answer at all", () => {
+test("what is no hello in the clear, or not its beginning, gets no answer at all", () => {
   const front = new Front();
   const [hello] = client().sent();
   const bad = [
@@ -118,9 +118,9 @@ test("what is no whole hello in the clear gets no answer at all", () => {
     hello!.with(0, 21),
     hello!.with(0, 25),
     hello!.with(13, 2),
-    // A fragment: the length of the whole is one more.
-    hello!.with(16, hello![16]! + 1),
-    hello!.with(21, 1),
+    // A fragment: the length of the whole is one less, or it begins behind.
+    hello!.with(16, hello![16]! - 1),
+    hello!.with(16, hello![16]! + 1).with(21, 1),
     hello!.subarray(0, 40),
     new Uint8Array(0),
     new Uint8Array(2000),

@@ -122,7 +122,7 @@ test("cookies of the two versions are worth nothing as each other", () => {
   assert.equal(front.acceptor.counts.engines, 0);
 });
 
-test("a hello in pieces gets nothing, with a cookie or without: whole, it is taken", () => {
+test("a hello whose first piece ends before its cookie gets nothing: whole, it is taken", () => {
   const front = new Front(VERSION_13);
   const { second } = hellos(front);
   const { body, messageSeq, type, length } = readFragment(new Reader(second.subarray(13)));

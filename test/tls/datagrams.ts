@@ -1,6 +1,12 @@
 /** A DTLS client and a DTLS server joined in memory, each datagram in the test's hand. */
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
+import { ClientHandshake } from "../../lib/tls/client.ts";
+import { DatagramEngine } from "../../lib/tls/datagram_engine.ts";
+import { toClientPolicy, toDatagramPolicy } from "../../lib/tls/dtls_options.ts";
+import type { HandshakeLink } from "../../lib/tls/handshake.ts";
+import { decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
+import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import {
   type Acceptor,
   type AcceptorOutput,
@@ -178,6 +184,31 @@ export function client(options: Partial<DtlsOptions> = {}, answerer?: Answerer):
   const { now = 0 } = options;
   const all = { role: "client", now, random: seededRandom(1), ...VERSION_12, ...options } as const;
   return new Peer(createDtlsEngine(all), answerer, now);
+}
+
+/** A client of version 1.2 with Connection IDs that knows nothing of RFC 9853, as mbedTLS has it. */
+export function engineWithoutChecks(options: Partial<DtlsOptions> = {}): Engine {
+  const all = { role: "client", now: 0, random: seededRandom(1), ...VERSION_12, ...options } as const;
+  return new DatagramEngine({
+    ...{ role: "client", policy: toClientPolicy(all), datagrams: toDatagramPolicy(all), now: all.now },
+    start: (link, policy) => new ClientHandshake(withoutChecks(link), policy, all),
+  });
+}
+
+/** Takes the extension out of the hello before it is said, so that the transcripts agree. */
+function withoutChecks(link: HandshakeLink): HandshakeLink {
+  const send: HandshakeLink["send"] = (type, body) => {
+    if (type !== HANDSHAKE.clientHello) return link.send(type, body);
+    const { returnRoutability: _, ...rest } = decodeClientHello(body, "datagram");
+    return link.send(type, encodeClientHello(rest));
+  };
+  return new Proxy(link, {
+    get(target, name) {
+      if (name === "send") return send;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 /** Version 1.2 alone. */

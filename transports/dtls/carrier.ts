@@ -42,10 +42,13 @@ export interface DtlsCarrierOptions extends PskOptions, DatagramAcceptorLimits {
   readonly nodeId?: Uint8Array;
   /**
    * Bytes of the longest datagram that is sent, without the headers of IP and UDP. 128 to 65507, default 1232 (IPv6's
-   * 1280). Under 200 a client names fewer suites: its hello has to fit into one, with the server's cookie and name.
+   * 1280). Under 200 a client's hello goes in pieces, which not every server takes, unless it names fewer suites.
    */
   readonly mtu?: number;
-  /** Until a flight that nobody answers is said again the first time; each time twice as long, up to 60. Default 1. */
+  /**
+   * Until a flight that nobody answers is said again the first time; each time twice as long, up to 60. Default 1. A client
+   * goes by the round trip, once it was measured, and waits no longer than this.
+   */
   readonly retransmitSeconds?: number;
   /**
    * Where sessions are kept, so that they outlive this process and its machine's sleep. Connecting: the session that this

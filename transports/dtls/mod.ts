@@ -4,6 +4,7 @@ export { type DatagramDialer, dtls, type DtlsCarrierOptions } from "./carrier.ts
 export {
   type DatagramAcceptorLimits,
   type DatagramChannel,
+  type Elsewhere,
   type SavedSessions,
   savedSessions,
   type SavedSessionsOptions,

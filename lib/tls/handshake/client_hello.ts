@@ -174,6 +174,8 @@ function agreementIn(extensions: Extensions): Partial<ClientHello> {
 
 function extensionsOf(hello: ClientHello): Extensions {
   const extensions = new Map<number, Uint8Array>();
+  // First, so that of a hello in pieces the first one has it: all that a server without state looks at.
+  if (hello.retryCookie) extensions.set(EXTENSION.cookie, new Writer().vector16(hello.retryCookie).done());
   if (hello.serverName !== undefined) extensions.set(EXTENSION.serverName, encodeServerName(hello.serverName));
   if (hello.extendedMasterSecret) extensions.set(EXTENSION.extendedMasterSecret, FLAG);
   if (hello.encryptThenMac) extensions.set(EXTENSION.encryptThenMac, FLAG);
@@ -201,7 +203,6 @@ function extensionsOf(hello: ClientHello): Extensions {
     extensions.set(EXTENSION.pskKeyExchangeModes, new Writer().vector8(Uint8Array.from(hello.pskModes)).done());
   }
   if (hello.earlyData) extensions.set(EXTENSION.earlyData, FLAG);
-  if (hello.retryCookie) extensions.set(EXTENSION.cookie, new Writer().vector16(hello.retryCookie).done());
   if (hello.offeredPsks) extensions.set(EXTENSION.preSharedKey, encodeOfferedPsks(hello.offeredPsks));
   return extensions;
 }

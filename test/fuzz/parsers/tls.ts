@@ -18,6 +18,7 @@ import {
 import { readExtensions, writeExtensions } from "../../../lib/tls/handshake/extension.ts";
 import { decodeFinished, encodeFinished } from "../../../lib/tls/handshake/finished.ts";
 import { encodeFragment, readFragment } from "../../../lib/tls/handshake/fragment.ts";
+import { decodeHelloFront } from "../../../lib/tls/handshake/hello_front.ts";
 import { decodeHelloRequest } from "../../../lib/tls/handshake/hello_request.ts";
 import { decodeHelloVerifyRequest, encodeHelloVerifyRequest } from "../../../lib/tls/handshake/hello_verify_request.ts";
 import {
@@ -53,6 +54,7 @@ export const TLS_PARSERS: readonly Parser[] = [
   codec("decodeClientHello on datagrams", "stable", (bytes) => decodeClientHello(bytes, "datagram"), encodeClientHello),
   codec("decodeServerHello", "stable", decodeServerHello, encodeServerHello),
   codec("decodeHelloVerifyRequest", "stable", decodeHelloVerifyRequest, encodeHelloVerifyRequest),
+  parser("decodeHelloFront", decodeHelloFront),
   parser("decodeHelloRequest", decodeHelloRequest),
   parser("decodeServerHelloDone", decodeServerHelloDone),
   codec(

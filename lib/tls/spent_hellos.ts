@@ -1,7 +1,7 @@
-/** The hellos whose handshakes failed last: whoever repeats one gets no other answer, and no second look at its key. @module */
+/** The hellos whose handshakes were over last, well or not: whoever repeats one gets no other answer, and no second look at its key. @module */
 
 /** One for each address, and the newest of those. */
-export class RefusedHellos {
+export class SpentHellos {
   readonly #most: number;
   /** By address; oldest first. */
   readonly #hellos = new Map<string, string>();
@@ -20,7 +20,7 @@ export class RefusedHellos {
     this.#hellos.delete(oldest!);
   }
 
-  /** Whether the last that failed from there was this one. */
+  /** Whether the last that was over from there was this one. */
   has(from: string, random: string): boolean {
     return this.#hellos.get(from) === random;
   }
