@@ -10,7 +10,7 @@ import type { RawAead } from "./aead.ts";
 import { Aes, loadWord, storeWord } from "./aes.ts";
 import { aesKernel, CcmKernel } from "./aes_kernel.ts";
 import { KernelAead } from "./kernel_aead.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 
 const NAMES = { 16: "aes-128-ccm", 24: "aes-192-ccm", 32: "aes-256-ccm" } as const;
 
@@ -24,12 +24,14 @@ const UNTIL = 512;
 /** CCM keyed with a copy of `key`, 16, 24 or 32 bytes: ours, but where the runtime has one, that for longer records. */
 export function createCcm(key: Uint8Array, nonceLength: number, tagLength: number): RawAead {
   const name = NAMES[key.length as keyof typeof NAMES];
-  const withoutKernel = (key: Uint8Array) =>
-    createNativeAead(name, key, tagLength) ?? new Ccm(key, nonceLength, tagLength);
-  const kernel = aesKernel();
-  if (kernel === undefined) return withoutKernel(key);
-  const until = hasNativeAead(name) ? UNTIL : Infinity;
-  return new KernelAead(new CcmKernel(kernel, tagLength), key, until, withoutKernel, longestFor(nonceLength));
+  const nativeOf = (key: Uint8Array) => createNativeAead(name, key, tagLength);
+  const last = (key: Uint8Array) => new Ccm(key, nonceLength, tagLength);
+  const aes = aesKernel();
+  if (aes === undefined) return nativeOf(key) ?? last(key);
+  const kernel = new CcmKernel(aes, tagLength);
+  const longest = longestFor(nonceLength);
+  const beyond = (copy: Uint8Array) => nativeOf(copy) ?? new KernelAead(kernel, copy, Infinity, last, longest);
+  return new KernelAead(kernel, key, UNTIL, beyond, longest);
 }
 
 /** The longest plaintext whose length fits into the L bytes beside the nonce. RFC 3610 2. */

@@ -10,7 +10,7 @@ import type { RawAead } from "./aead.ts";
 import { chachaKernel } from "./chacha_kernel.ts";
 import { KernelAead } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
 
 /**
@@ -22,11 +22,12 @@ const UNTIL = { node: 4096, deno: 8192, bun: Infinity } as const;
 /** ChaCha20-Poly1305 keyed with a copy of `key`, 32 bytes. */
 export function createChaCha(key: Uint8Array): RawAead {
   const kernel = chachaKernel();
-  if (kernel === undefined) return withoutKernel(key);
-  const until = hasNativeAead("chacha20-poly1305") ? UNTIL[nativeRuntime] : Infinity;
-  return new KernelAead(kernel, key, until, withoutKernel);
+  const last = (key: Uint8Array) => new NobleAead(chacha20poly1305, key);
+  if (kernel === undefined) return nativeOf(key) ?? last(key);
+  const until = UNTIL[nativeRuntime];
+  return new KernelAead(kernel, key, until, (copy) => nativeOf(copy) ?? new KernelAead(kernel, copy, Infinity, last));
 }
 
-function withoutKernel(key: Uint8Array): RawAead {
-  return createNativeAead("chacha20-poly1305", key, 16) ?? new NobleAead(chacha20poly1305, key);
+function nativeOf(key: Uint8Array): RawAead | undefined {
+  return createNativeAead("chacha20-poly1305", key, 16);
 }

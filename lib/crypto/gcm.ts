@@ -10,7 +10,7 @@ import type { RawAead } from "./aead.ts";
 import { aesKernel } from "./aes_kernel.ts";
 import { KernelAead } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
 
 const NAMES = { 16: "aes-128-gcm", 24: "aes-192-gcm", 32: "aes-256-gcm" } as const;
@@ -29,13 +29,13 @@ const UNTIL: Readonly<Record<typeof nativeRuntime, (keyLength: number) => number
 
 /** GCM keyed with a copy of `key`, 16, 24 or 32 bytes. */
 export function createGcm(key: Uint8Array): RawAead {
-  const name = NAMES[key.length as KeyLength];
   const kernel = aesKernel();
-  if (kernel === undefined) return withoutKernel(key);
-  const until = hasNativeAead(name) ? UNTIL[nativeRuntime](key.length) : Infinity;
-  return new KernelAead(kernel, key, until, withoutKernel);
+  const last = (key: Uint8Array) => new NobleAead(gcm, key);
+  if (kernel === undefined) return nativeOf(key) ?? last(key);
+  const until = UNTIL[nativeRuntime](key.length);
+  return new KernelAead(kernel, key, until, (copy) => nativeOf(copy) ?? new KernelAead(kernel, copy, Infinity, last));
 }
 
-function withoutKernel(key: Uint8Array): RawAead {
-  return createNativeAead(NAMES[key.length as KeyLength], key, 16) ?? new NobleAead(gcm, key);
+function nativeOf(key: Uint8Array): RawAead | undefined {
+  return createNativeAead(NAMES[key.length as KeyLength], key, 16);
 }
