@@ -1,9 +1,10 @@
 // One DTLS client and its round trips to one peer, our echoing listener on Node in a process of its own: ours beside
-// node-dtls-client, and node:tls with PSK over TCP where there is one. One message at a time, then several on their way,
-// which is what the client itself can do. The processors are shared with the peer: read the ratios.
-import { full, inTurns, type Measured, publish } from "./harness.ts";
+// node-dtls-client, node:tls with PSK over TCP where there is one, and bare datagrams to a bare socket, which nobody can be
+// faster than. One message at a time, then several on their way, which is what the client itself can do. A round trip's time
+// has the peer's in it, which is the same for all: so the client's own processor time as well.
+import { full, inTurns, type Measured, processorTime, publish } from "./harness.ts";
 import { peerOnNode } from "./support/peer.ts";
-import { hasTlsPsk, type Line, nodeTls, ours, type Rival, theirs } from "./support/rivals.ts";
+import { bare, hasTlsPsk, type Line, nodeTls, ours, theirs } from "./support/rivals.ts";
 
 const groups: Measured[] = [];
 {
@@ -14,23 +15,23 @@ const groups: Measured[] = [];
       const payload = new Uint8Array(size).fill(7);
       const works: { [name: string]: (() => Promise<void>) | undefined } = {};
       await using lines = new AsyncDisposableStack();
-      for (const rival of [ours, theirs, nodeTls]) {
+      for (const rival of [ours, theirs, nodeTls, bare]) {
         works[rival.name] = undefined;
         if (rival === nodeTls && !hasTlsPsk) continue;
-        const line = lines.use(await (rival as Rival).connect(peer));
+        const line = lines.use(await rival.connect(peer));
         const trips = echo(line, payload, ahead);
         if (await within(1000, trips())) works[rival.name] = trips;
       }
-      const measures = await inTurns(works, {
-        count: (full ? 8000 : 1000) / ahead | 0,
-        rounds: full ? 11 : 5,
-        warmUp: 2,
-      });
-      const name = `echo of ${size} bytes, ${ahead} on the way`;
-      groups.push({
-        ...{ name, bytes: 2 * size },
-        measures: measures.map((each) => each.time === undefined ? each : { name: each.name, time: each.time / ahead }),
-      });
+      for (const [what, clock] of [["", undefined], [", processor time of the client", processorTime]] as const) {
+        const measures = await inTurns(works, {
+          ...{ count: (full ? 8000 : 1000) / ahead | 0, rounds: full ? 11 : 5, warmUp: 2 },
+          ...(clock && { clock }),
+        });
+        groups.push({
+          ...{ name: `echo of ${size} bytes, ${ahead} on the way${what}`, bytes: clock ? 0 : 2 * size },
+          measures: measures.map((each) => each.time === undefined ? each : { ...each, time: each.time / ahead }),
+        });
+      }
     }
   }
 }

@@ -110,24 +110,35 @@ export function median(list: number[]): number | undefined {
   return list.sort((a, b) => a - b)[list.length >> 1];
 }
 
+/** Milliseconds of processor time that this process has had, its threads together. */
+export function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
  * The median nanoseconds of works that may take their time, in turns of `count` calls, so that a slow moment of the
- * machine falls on all. The first turns are the JIT's.
+ * machine falls on all. The first turns are the JIT's. `clock` in milliseconds.
  */
 export async function inTurns(
   works: { readonly [name: string]: (() => unknown) | undefined },
-  { count, rounds, warmUp = 1 }: { readonly count: number; readonly rounds: number; readonly warmUp?: number },
+  { count, rounds, warmUp = 1, clock = () => performance.now() }: {
+    readonly count: number;
+    readonly rounds: number;
+    readonly warmUp?: number;
+    readonly clock?: () => number;
+  },
 ): Promise<Measure[]> {
   const times: number[][] = Object.keys(works).map(() => []);
   for (let round = -warmUp; round < rounds; round++) {
     for (const [i, work] of Object.values(works).entries()) {
       if (!work) continue;
-      const start = performance.now();
+      const start = clock();
       for (let n = 0; n < count; n++) {
         const soon = work();
         if (soon instanceof Promise) await soon;
       }
-      if (round >= 0) times[i]!.push((performance.now() - start) * 1e6 / count);
+      if (round >= 0) times[i]!.push((clock() - start) * 1e6 / count);
     }
   }
   return Object.keys(works).map((name, i) => {

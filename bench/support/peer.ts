@@ -18,6 +18,8 @@ export interface Peer extends Disposable {
 
 /** One that tells what it has used. */
 export interface OwnPeer extends Peer {
+  /** UDP, without any protection. */
+  readonly udp: number;
   /** Microseconds of processor time since its start. */
   used(): Promise<number>;
 }
@@ -44,7 +46,7 @@ async function start(command: string, words: readonly string[]): Promise<OwnPeer
     if (done) throw new Error(`the peer ended: ${command}`);
     return JSON.parse(value);
   };
-  const ports = await said() as { dtls: number; tls: number };
+  const ports = await said() as { dtls: number; tls: number; udp: number };
   return {
     ...ports,
     used() {

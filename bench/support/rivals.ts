@@ -1,11 +1,12 @@
 /** Who connects to the peers of the benches: this library, node-dtls-client by its own API, node:tls where it has PSK. @module */
 
 import { Buffer } from "node:buffer";
+import { createSocket } from "node:dgram";
 import { connect as connectTls } from "node:tls";
 import { dtls as nodeDtls } from "node-dtls-client";
 import { dtls } from "../../transports/dtls/mod.ts";
 import { associate, IDENTITY, KEY, OPENSSL_SUITE, SUITE } from "./keys.ts";
-import type { Peer } from "./peer.ts";
+import type { OwnPeer, Peer } from "./peer.ts";
 
 /** One connection. */
 export interface Line extends AsyncDisposable {
@@ -90,6 +91,21 @@ export const nodeTls: Rival = {
             }),
         }));
       socket.on("error", reject);
+    }),
+};
+
+/** The same number of datagrams without any protection, straight from the runtime: what nobody can be faster than. */
+export const bare = {
+  name: "bare datagrams",
+  connect: (peer: OwnPeer): Promise<Line> =>
+    new Promise((resolve) => {
+      const socket = createSocket("udp4");
+      socket.connect(peer.udp, "127.0.0.1", () =>
+        resolve({
+          send: (payload) => socket.send(payload),
+          listen: (hear) => void socket.on("message", hear),
+          [Symbol.asyncDispose]: () => new Promise((done) => socket.close(done)),
+        }));
     }),
 };
 

@@ -1,5 +1,6 @@
-// The peer of the benches, a process of its own: our DTLS listener, and on Node a TLS-PSK server of node:tls. Both echo.
+// The peer of the benches, a process of its own: our DTLS listener, on Node a TLS-PSK server of node:tls, and a bare socket. All echo.
 // Prints the ports; for each line that comes it prints how much processor time this process has had, in microseconds.
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -44,7 +45,16 @@ async function serveTls(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-console.log(JSON.stringify({ dtls: await serveDtls(), tls: await serveTls() }));
+/** What goes without any protection, as a floor. */
+async function serveBare(): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.on("message", (datagram, { port, address }) => socket.send(datagram, port, address));
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  return socket.address().port;
+}
+
+console.log(JSON.stringify({ dtls: await serveDtls(), tls: await serveTls(), udp: await serveBare() }));
 process.stdin.on("data", () => {
   const { user, system } = process.cpuUsage();
   console.log(JSON.stringify(user + system));

@@ -20,30 +20,31 @@ export class Reader {
   }
 
   u8(): number {
-    return this.take(1)[0]!;
+    return this.#bytes[this.#pass(1)]!;
   }
 
   u16(): number {
-    const b = this.take(2);
-    return (b[0]! << 8) | b[1]!;
+    const at = this.#pass(2);
+    const b = this.#bytes;
+    return (b[at]! << 8) | b[at + 1]!;
   }
 
   u24(): number {
-    const b = this.take(3);
-    return (b[0]! << 16) | (b[1]! << 8) | b[2]!;
+    const at = this.#pass(3);
+    const b = this.#bytes;
+    return (b[at]! << 16) | (b[at + 1]! << 8) | b[at + 2]!;
   }
 
   u32(): number {
-    const b = this.take(4);
-    return b[0]! * 0x1000000 + ((b[1]! << 16) | (b[2]! << 8) | b[3]!);
+    const at = this.#pass(4);
+    const b = this.#bytes;
+    return b[at]! * 0x1000000 + ((b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!);
   }
 
   /** A view of the next `length` bytes. A negative length, the outcome of a stranger's arithmetic, is `malformed` too. */
   take(length: number): Uint8Array {
-    if (!(length >= 0 && length <= this.remaining)) throw new SeccfError("malformed", "ends too early");
-    const view = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return view;
+    const at = this.#pass(length);
+    return this.#bytes.subarray(at, at + length);
   }
 
   /** A view behind a length of one byte. */
@@ -69,5 +70,13 @@ export class Reader {
   /** Throws `malformed` unless everything was read. */
   end(): void {
     if (this.remaining !== 0) throw new SeccfError("malformed", "bytes after the end");
+  }
+
+  /** Goes past the next `length` bytes and returns where they begin: a number needs no view, which is an object. */
+  #pass(length: number): number {
+    if (!(length >= 0 && length <= this.remaining)) throw new SeccfError("malformed", "ends too early");
+    const at = this.#at;
+    this.#at += length;
+    return at;
   }
 }

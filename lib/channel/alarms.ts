@@ -47,14 +47,14 @@ class SharedAlarms implements Clock {
     entry.wake = undefined;
     this.#live--;
     if (this.#heap.length > 2 * this.#live + 64) this.#rebuild();
-    if (entry.at <= this.#alarmAt) this.#arm();
+    if (entry.at <= this.#alarmAt || this.#live === 0) this.#arm();
   }
 
-  /** Sets the runtime's alarm for the first that is still wanted. */
+  /** Sets the runtime's alarm for the first that is still wanted; one that is set for earlier stays, and rings in vain once. */
   #arm(): void {
     while (this.#heap[0] && !this.#heap[0].wake) this.#pop();
     const at = this.#heap[0]?.at ?? Infinity;
-    if (at === this.#alarmAt) return;
+    if (this.#alarmAt <= at && at < Infinity) return;
     this.#alarm?.[Symbol.dispose]();
     this.#alarmAt = at;
     this.#alarm = at === Infinity ? undefined : this.#clock.alarm(at, () => this.#ring());

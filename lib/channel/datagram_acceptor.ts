@@ -274,7 +274,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
 
   #arm(): void {
     const at = this.#released ? Infinity : this.#options.acceptor.deadline ?? Infinity;
-    if (at === this.#alarmAt) return;
+    if (this.#alarmAt <= at && at < Infinity) return;
     this.#alarm?.[Symbol.dispose]();
     this.#alarmAt = at;
     this.#alarm = at === Infinity ? undefined : this.#clock.alarm(at, () => this.#wake());

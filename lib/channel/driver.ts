@@ -278,10 +278,11 @@ export class Driver {
     this.#idleAt = heardAt + idleSeconds * 1000;
   }
 
+  /** An alarm that is set for earlier stays, and wakes in vain once: each flight of a handshake would set another. */
   #arm(): void {
     const { engine, clock } = this.#options;
     const at = Math.min(this.#endsAt, this.#idleAt, engine.deadline ?? Infinity);
-    if (at === this.#alarmAt) return;
+    if (this.#alarmAt <= at && at < Infinity) return;
     this.#alarm?.[Symbol.dispose]();
     this.#alarmAt = at;
     this.#alarm = at === Infinity ? undefined : clock.alarm(at, () => this.#wake());

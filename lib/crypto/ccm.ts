@@ -9,8 +9,8 @@
 import type { RawAead } from "./aead.ts";
 import { Aes, loadWord, storeWord } from "./aes.ts";
 import { aesKernel, CcmKernel } from "./aes_kernel.ts";
-import { KernelAead, type KernelCipher } from "./kernel_aead.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { KernelAead, type KernelCipher, kernelCipher } from "./kernel_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 
 const NAMES = { 16: "aes-128-ccm", 24: "aes-192-ccm", 32: "aes-256-ccm" } as const;
 
@@ -36,12 +36,12 @@ type Cipher = KernelCipher | { readonly kernel?: undefined; readonly beyond: Ker
 
 function cipherOf(keyLength: number, nonceLength: number, tagLength: number): Cipher {
   const name = NAMES[keyLength as keyof typeof NAMES];
-  const beyond = (key: Uint8Array) =>
-    createNativeAead(name, key, tagLength) ?? new Ccm(key, nonceLength, tagLength);
+  const native = (key: Uint8Array) => createNativeAead(name, key, tagLength);
+  const last = (key: Uint8Array) => new Ccm(key, nonceLength, tagLength);
   const aes = aesKernel();
-  if (aes === undefined) return { beyond };
-  const until = hasNativeAead(name) ? UNTIL : Infinity;
-  return { kernel: new CcmKernel(aes, tagLength), keyLength, until, beyond, longest: longestFor(nonceLength) };
+  if (aes === undefined) return { beyond: (key) => native(key) ?? last(key) };
+  const kernel = new CcmKernel(aes, tagLength);
+  return kernelCipher({ kernel, keyLength, until: UNTIL, longest: longestFor(nonceLength) }, native, last);
 }
 
 /** The longest plaintext whose length fits into the L bytes beside the nonce. RFC 3610 2. */

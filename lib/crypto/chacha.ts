@@ -8,9 +8,9 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import type { RawAead } from "./aead.ts";
 import { chachaKernel } from "./chacha_kernel.ts";
-import { type AeadKernel, KernelAead, type KernelCipher } from "./kernel_aead.ts";
+import { KernelAead, type KernelCipher, kernelCipher } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
 
 /**
@@ -22,17 +22,17 @@ const UNTIL = { node: 4096, deno: 8192, bun: Infinity } as const;
 /** ChaCha20-Poly1305 keyed with a copy of `key`, 32 bytes. */
 export function createChaCha(key: Uint8Array): RawAead {
   const kernel = chachaKernel();
-  if (kernel === undefined) return withoutKernel(key);
-  return new KernelAead(cipher ??= onKernel(kernel), key);
+  if (kernel === undefined) return native(key) ?? last(key);
+  cipher ??= kernelCipher({ kernel, keyLength: 32, until: UNTIL[nativeRuntime] }, native, last);
+  return new KernelAead(cipher, key);
 }
 
 let cipher: KernelCipher | undefined;
 
-function onKernel(kernel: AeadKernel): KernelCipher {
-  const until = hasNativeAead("chacha20-poly1305") ? UNTIL[nativeRuntime] : Infinity;
-  return { kernel, keyLength: 32, until, beyond: withoutKernel };
+function native(key: Uint8Array): RawAead | undefined {
+  return createNativeAead("chacha20-poly1305", key, 16);
 }
 
-function withoutKernel(key: Uint8Array): RawAead {
-  return createNativeAead("chacha20-poly1305", key, 16) ?? new NobleAead(chacha20poly1305, key);
+function last(key: Uint8Array): RawAead {
+  return new NobleAead(chacha20poly1305, key);
 }

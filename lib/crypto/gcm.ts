@@ -8,9 +8,9 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import type { RawAead } from "./aead.ts";
 import { aesKernel } from "./aes_kernel.ts";
-import { type AeadKernel, KernelAead, type KernelCipher } from "./kernel_aead.ts";
+import { KernelAead, type KernelCipher, kernelCipher } from "./kernel_aead.ts";
 import { nativeRuntime } from "./native.ts";
-import { createNativeAead, hasNativeAead } from "./native_aead.ts";
+import { createNativeAead } from "./native_aead.ts";
 import { NobleAead } from "./noble_aead.ts";
 
 const NAMES = { 16: "aes-128-gcm", 24: "aes-192-gcm", 32: "aes-256-gcm" } as const;
@@ -29,20 +29,19 @@ const UNTIL: Readonly<Record<typeof nativeRuntime, (keyLength: number) => number
 
 /** GCM keyed with a copy of `key`, 16, 24 or 32 bytes. */
 export function createGcm(key: Uint8Array): RawAead {
-  const name = NAMES[key.length as KeyLength];
   const kernel = aesKernel();
-  if (kernel === undefined) return withoutKernel(key);
-  return new KernelAead(ciphers[name] ??= onKernel(kernel, name, key.length), key);
+  if (kernel === undefined) return native(key) ?? last(key);
+  const keyLength = key.length as KeyLength;
+  const until = UNTIL[nativeRuntime](keyLength);
+  return new KernelAead(ciphers[keyLength] ??= kernelCipher({ kernel, keyLength, until }, native, last), key);
 }
 
-/** Of each length of key. */
-const ciphers: { [name in typeof NAMES[KeyLength]]?: KernelCipher } = {};
+const ciphers: { [length in KeyLength]?: KernelCipher } = {};
 
-function onKernel(kernel: AeadKernel, name: typeof NAMES[KeyLength], keyLength: number): KernelCipher {
-  const until = hasNativeAead(name) ? UNTIL[nativeRuntime](keyLength) : Infinity;
-  return { kernel, keyLength, until, beyond: withoutKernel };
+function native(key: Uint8Array): RawAead | undefined {
+  return createNativeAead(NAMES[key.length as KeyLength], key, 16);
 }
 
-function withoutKernel(key: Uint8Array): RawAead {
-  return createNativeAead(NAMES[key.length as KeyLength], key, 16) ?? new NobleAead(gcm, key);
+function last(key: Uint8Array): RawAead {
+  return new NobleAead(gcm, key);
 }

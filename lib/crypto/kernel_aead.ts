@@ -44,6 +44,16 @@ export interface KernelCipher {
   readonly longest?: number;
 }
 
+/** What is as `kernel` and beyond as the runtime's own; where it has none, on the kernel as far as that goes, and then as `last`. */
+export function kernelCipher(
+  kernel: Omit<KernelCipher, "beyond">,
+  native: (key: Uint8Array) => RawAead | undefined,
+  last: (key: Uint8Array) => RawAead,
+): KernelCipher {
+  const alone = { ...kernel, until: Infinity, beyond: last };
+  return { ...kernel, beyond: (key) => native(key) ?? new KernelAead(alone, key) };
+}
+
 /** One keyed AEAD. The cipher for longer records is made when the first comes: most devices never send one. */
 export class KernelAead implements RawAead, ExpandedKey {
   at: number;

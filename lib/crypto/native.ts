@@ -6,6 +6,7 @@
  */
 
 declare const process: { getBuiltinModule?(name: string): unknown } | undefined;
+declare const Buffer: { from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer> } | undefined;
 declare const Bun: { readonly SHA256?: NativeSha256 } | undefined;
 
 /** The AEADs that a runtime may have; OpenSSL's names. */
@@ -106,6 +107,16 @@ export const nativeRuntime: "node" | "deno" | "bun" = "Deno" in globalThis
 
 /** Bun's SHA-256, or undefined on other runtimes. */
 export const nativeSha256: NativeSha256 | undefined = typeof Bun === "undefined" ? undefined : Bun.SHA256;
+
+/**
+ * The bytes that `text` is in base64, or undefined where only a loop could tell: done once, before any JIT, that is a tenth of
+ * a process's first connection.
+ */
+export function nativeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const { fromBase64 } = Uint8Array as { fromBase64?(text: string): Uint8Array<ArrayBuffer> };
+  if (fromBase64) return fromBase64(text);
+  return typeof Buffer === "undefined" ? undefined : Buffer.from(text, "base64");
+}
 
 function ask(): NativeCrypto | undefined {
   try {

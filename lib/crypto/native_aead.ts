@@ -8,24 +8,17 @@
 import type { RawAead } from "./aead.ts";
 import { type NativeAeadName, type NativeCrypto, nativeCrypto, type NativeKey } from "./native.ts";
 
-/** Nonces of 12 bytes but for CCM. Undefined where the runtime lacks `name`: probed by doing it once, lists of ciphers do not tell. */
+/**
+ * Nonces of 12 bytes but for CCM. Undefined where the runtime lacks `name`: probed by doing it once, lists of ciphers do not
+ * tell. That takes a millisecond, so whoever may never need one asks when he does.
+ */
 export function createNativeAead(name: NativeAeadName, key: Uint8Array, tagLength: number): RawAead | undefined {
-  const native = offering(name);
-  return native === null ? undefined : new NativeAead(native, name, key, tagLength);
-}
-
-/** Whether {@link createNativeAead} makes one. */
-export function hasNativeAead(name: NativeAeadName): boolean {
-  return offering(name) !== null;
-}
-
-function offering(name: NativeAeadName): NativeCrypto | null {
   let native = probed.get(name);
   if (native === undefined) {
     native = probe(name) ? nativeCrypto! : null;
     probed.set(name, native);
   }
-  return native;
+  return native === null ? undefined : new NativeAead(native, name, key, tagLength);
 }
 
 const probed = new Map<NativeAeadName, NativeCrypto | null>();

@@ -1,7 +1,8 @@
 /** Diffie-Hellman of noble's, for runtimes without their own: JavaScript with big integers, and none of those can be wiped. @module */
 
+import { montgomery, type MontgomeryECDH } from "@noble/curves/abstract/montgomery.js";
+import { pow } from "@noble/curves/abstract/modular.js";
 import { ecdh, weierstrass } from "@noble/curves/abstract/weierstrass.js";
-import { x25519 } from "@noble/curves/ed25519.js";
 import type { RawShare } from "./groups.ts";
 import { expose, type SecretBytes, secretFrom, wipe } from "./secret.ts";
 
@@ -48,11 +49,11 @@ class NobleX25519 extends NobleShare {
 
   constructor(scalar: Uint8Array) {
     super(scalar);
-    this.publicKey = x25519.getPublicKey(scalar);
+    this.publicKey = x25519().getPublicKey(scalar);
   }
 
   protected multiply(scalar: Uint8Array, peer: Uint8Array): Uint8Array {
-    return x25519.getSharedSecret(scalar, peer);
+    return x25519().getSharedSecret(scalar, peer);
   }
 }
 
@@ -68,6 +69,28 @@ class NobleP256 extends NobleShare {
     return p256().getSharedSecret(scalar, peer, false);
   }
 }
+
+let builtX25519: MontgomeryECDH | undefined;
+
+/** X25519 (RFC 7748 5). Not noble's own, with which comes Ed25519: it takes longer to load than any other part of noble. */
+function x25519(): MontgomeryECDH {
+  return builtX25519 ??= montgomery({
+    P: P25519,
+    type: "x25519",
+    powPminus2: (x) => pow(x, P25519 - 2n, P25519),
+    adjustScalarBytes: clamp,
+  });
+}
+
+function clamp(scalar: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  scalar[0]! &= 0b1111_1000;
+  scalar[31]! &= 0b0111_1111;
+  scalar[31]! |= 0b0100_0000;
+  return scalar;
+}
+
+/** RFC 7748 4.1. */
+const P25519 = 2n ** 255n - 19n;
 
 type Ecdh = ReturnType<typeof ecdh>;
 

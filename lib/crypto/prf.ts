@@ -34,17 +34,23 @@ function expand(
   length: number,
 ): Uint8Array {
   using hmac = createHmac(hash, secret);
+  const size = hmac.length;
   const name = toUtf8(label);
   const out = secretRoom(length);
+  // A(i) before label and seed, in one memory: each HMAC is one call. Behind them the block.
+  const work = secretRoom(size + name.length + seed.length + size);
+  const message = work.subarray(0, work.length - size);
+  const a = message.subarray(0, size);
+  const first = message.subarray(size);
+  const block = work.subarray(message.length);
+  first.set(name);
+  first.set(seed, name.length);
   // A(1) = HMAC(label + seed), A(i) = HMAC(A(i-1)); each block is HMAC(A(i) + label + seed).
-  const a = secretRoom(hmac.length);
-  const block = secretRoom(hmac.length);
-  hmac.update(name).update(seed).finishInto(a);
-  for (let at = 0; at < length; at += block.length) {
-    hmac.update(a).update(name).update(seed).finishInto(block);
-    out.set(block.subarray(0, Math.min(block.length, length - at)), at);
-    hmac.signInto(a, a);
+  for (let at = 0; at < length; at += size) {
+    hmac.signInto(at === 0 ? first : a, a);
+    hmac.signInto(message, block);
+    out.set(block.subarray(0, Math.min(size, length - at)), at);
   }
-  wipe(a, block);
+  wipe(work);
   return out;
 }

@@ -7,6 +7,7 @@
 
 import { compressBlocks } from "./sha256_loop.ts";
 import { MESSAGE_AT, SHA256_MODULE, STATES_AT } from "./sha256_wasm.ts";
+import { instantiate } from "./wasm_memory.ts";
 
 /** One way to compute. States are words of FIPS 180-4 6.2 as signed integers. */
 export interface Sha256Kernel {
@@ -36,22 +37,14 @@ export interface Sha256Exports {
 
 /** The kernel in WebAssembly, made at the first call; undefined where there is none, or none with SIMD. */
 export function wasmKernel(): Sha256Kernel | undefined {
-  if (made === undefined) made = instantiate() ?? null;
+  if (made === undefined) {
+    const exports = instantiate<Sha256Exports>(SHA256_MODULE);
+    made = exports === undefined ? null : new WasmKernel(exports);
+  }
   return made ?? undefined;
 }
 
 let made: Sha256Kernel | null | undefined;
-
-function instantiate(): Sha256Kernel | undefined {
-  try {
-    const bytes = Uint8Array.from(atob(SHA256_MODULE), (digit) => digit.charCodeAt(0));
-    // The module is ours: its exports are what scripts/build_sha256.ts gives it.
-    return new WasmKernel(new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Sha256Exports);
-  } catch {
-    // No WebAssembly (a runtime without JIT), no SIMD (an old processor), or forbidden by policy.
-    return undefined;
-  }
-}
 
 /** The kernel on an instance of the module. */
 export class WasmKernel implements Sha256Kernel {

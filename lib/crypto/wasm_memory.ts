@@ -1,9 +1,12 @@
 /** What our WebAssembly modules share: how one is made, and how bytes come out of its memory without an object a call. @module */
 
+import { fromBase64 } from "../bytes/mod.ts";
+import { nativeBase64 } from "./native.ts";
+
 /** The exports of a module in base64; undefined where the runtime has no WebAssembly, or lacks an instruction of it. */
 export function instantiate<Exports>(module: string): Exports | undefined {
   try {
-    const bytes = Uint8Array.from(atob(module), (digit) => digit.charCodeAt(0));
+    const bytes = nativeBase64(module) ?? fromBase64(module) as Uint8Array<ArrayBuffer>;
     // The modules are ours: their exports are what scripts/ gives them.
     return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports;
   } catch {

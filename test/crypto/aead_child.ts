@@ -4,7 +4,12 @@ import process from "node:process";
 import type { AeadSpec } from "../../lib/crypto/mod.ts";
 
 const missing = process.argv.slice(2);
-if (missing.includes("native")) Object.defineProperty(process, "getBuiltinModule", { value: undefined });
+const { Buffer } = globalThis;
+if (missing.includes("native")) {
+  Object.defineProperty(process, "getBuiltinModule", { value: undefined });
+  Object.defineProperty(Uint8Array, "fromBase64", { value: undefined });
+  Object.defineProperty(globalThis, "Buffer", { value: undefined, configurable: true });
+}
 if (missing.includes("wasm")) Object.defineProperty(globalThis, "WebAssembly", { value: undefined });
 if (missing.includes("relaxed")) {
   // An engine that does not know an instruction of the modules refuses them.
@@ -20,7 +25,11 @@ if (missing.includes("relaxed")) {
 const { createAead, secretFrom } = await import("../../lib/crypto/mod.ts");
 const { aesKernel } = await import("../../lib/crypto/aes_kernel.ts");
 const { chachaKernel } = await import("../../lib/crypto/chacha_kernel.ts");
-const { nativeCrypto } = await import("../../lib/crypto/native.ts");
+const { nativeBase64, nativeCrypto } = await import("../../lib/crypto/native.ts");
+const kernels = [aesKernel(), chachaKernel()].filter((kernel) => kernel !== undefined).length;
+const native = [nativeCrypto, nativeBase64("")].filter((each) => each !== undefined).length;
+// What reads the vectors may need it.
+Object.defineProperty(globalThis, "Buffer", { value: Buffer });
 const { bytesOf, readVectors } = await import("./cases.ts");
 const { toHex } = await import("../../lib/bytes/mod.ts");
 
@@ -42,8 +51,4 @@ for (const cipher of ["aes-gcm", "aes-ccm", "chacha20-poly1305"] as const) {
     if (aead.openInto(bytesOf(nonce), bytesOf(aad), out, opened) === -1) right++;
   }
 }
-console.log(JSON.stringify({
-  native: nativeCrypto !== undefined,
-  kernels: [aesKernel(), chachaKernel()].filter((kernel) => kernel !== undefined).length,
-  right,
-}));
+console.log(JSON.stringify({ native, kernels, right }));

@@ -10,11 +10,11 @@ const path = fileURLToPath(new URL("aead_child.ts", import.meta.url));
 
 for (
   const [title, missing, native, kernels] of [
-    ["all there", [], true, 2],
-    ["without WebAssembly", ["wasm"], true, 0],
-    ["without one of its instructions", ["relaxed"], true, 0],
-    ["without the runtime's cryptography", ["native"], false, 2],
-    ["with neither", ["native", "wasm"], false, 0],
+    ["all there", [], 2, 2],
+    ["without WebAssembly", ["wasm"], 2, 0],
+    ["without one of its instructions", ["relaxed"], 2, 0],
+    ["without the runtime's cryptography", ["native"], 0, 2],
+    ["with neither", ["native", "wasm"], 0, 0],
   ] as const
 ) {
   test(`${title}, the 33 published vectors of GCM, CCM and ChaCha20-Poly1305 are sealed, opened, and refused when forged`, () => {

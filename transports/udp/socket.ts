@@ -35,7 +35,10 @@ export class UdpSocket implements DatagramSocket {
     this.#mapped = family === "IPv6";
     socket.on("message", (bytes, from) => this.#receive(bytes, from));
     socket.on("error", (error) => this.#complain(error));
-    socket.once("close", () => this.#arrived.end(new SeccfError("closed", "the socket is closed")));
+    // By somebody else: what is closed here has ended already, and an error with its stack is a dear thing.
+    socket.once("close", () => {
+      if (!this.#closed) this.#arrived.end(new SeccfError("closed", "the socket is closed"));
+    });
   }
 
   send(bytes: Uint8Array, to: string): void {
