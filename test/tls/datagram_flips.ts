@@ -59,9 +59,9 @@ export class DatagramRecording {
 
   /**
    * What each bit of datagram `index` comes to, flipped: `silence`; the alert that the receiver says at once; what comes
-   * `later`, or `timeout`, where it goes on; or that the bit is `free`. `step`: of what is in the clear one bit of so many.
+   * `later`, or `timeout`, where it goes on; or that the bit is `free`. `isTried`: of what is in the clear these bits.
    */
-  flips(index: number, step = 1): readonly (readonly [bit: number, outcome: Outcome])[] {
+  flips(index: number, isTried: (bit: number) => boolean): readonly (readonly [bit: number, outcome: Outcome])[] {
     const fields = this.fields(index);
     const starts = fields.flatMap((field, byte) => /record type$|^unified header$/.test(field) ? [byte] : []);
     return [...starts, fields.length].slice(1).flatMap((end, i) => {
@@ -72,7 +72,7 @@ export class DatagramRecording {
       return bytes.flatMap((byte) => BITS.map((bit) => 8 * byte + bit)).flatMap((bit) => {
         if (isSealed(bit >> 3)) return [[bit, "silence"] as const];
         // What is in the clear may be kept for later: each bit from the beginning.
-        return bit % step === 0 ? [[bit, this.#goOn(index, bit)] as const] : [];
+        return isTried(bit) ? [[bit, this.#goOn(index, bit)] as const] : [];
       });
     });
   }
