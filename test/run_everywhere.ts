@@ -43,7 +43,10 @@ const RUNTIMES: readonly Runtime[] = [
     args: (report, files) => {
       // One file that imports all: each named to Deno would load the library anew, a third of its time.
       const all = join(dirname(report), "all.test.ts");
-      writeFileSync(all, files.map((file) => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)};\n`).join(""));
+      writeFileSync(
+        all,
+        files.map((file) => `import ${JSON.stringify(pathToFileURL(resolve(file)).href)};\n`).join(""),
+      );
       return ["test", "-A", "--no-check", "--reporter=pretty", `--junit-path=${report}`, all];
     },
   },
