@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { fromHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { encodeFragment } from "../../lib/tls/handshake/fragment.ts";
 import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import { client, Front, type Peer, run, VERSION_13 } from "./datagrams.ts";
-import { Puppet13, words } from "./datagram13_puppet.ts";
+import { Puppet13, session, words } from "./datagram13_puppet.ts";
 
 const NO_ID = { client: { connectionId: false }, server: { connectionIdLength: 0 } } as const;
 /** Every message there is, and one that is not. */
@@ -114,4 +114,71 @@ test("a client passes over a second HelloRetryRequest, which anybody can say, an
   const mirrored = client(VERSION_13);
   mirrored.receive(...mirrored.sent());
   assert.equal(mirrored.code, "reflected");
+});
+
+test("behind EncryptedExtensions a server says Finished, or unexpected_message ends it", () => {
+  for (const type of TYPES) {
+    if (type === HANDSHAKE.finished || type === HANDSHAKE.helloRequest) continue;
+    const { left, puppet, say } = halfway("server");
+    say(puppet.message(HANDSHAKE.encryptedExtensions, Uint8Array.of(0, 0), { epoch: 2 }));
+    assert.deepEqual(say(puppet.message(type, new Uint8Array(40), { epoch: 2 })), ["2 alert 10"], `type ${type}`);
+    assert.deepEqual([left.code, left.session], ["malformed", undefined]);
+  }
+});
+
+test("an end that awaits a hello passes over every message in the clear, and the honest handshake goes on", () => {
+  const inClear = (type: number, messageSeq: number): Uint8Array => {
+    const framed = encodeFragment({ type, length: 40, messageSeq, offset: 0, body: new Uint8Array(40) });
+    return Uint8Array.from([22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 90 + messageSeq, 0, framed.length, ...framed]);
+  };
+  for (const type of TYPES) {
+    for (const state of ["first hello", "second hello"] as const) {
+      const front = new Front(VERSION_13);
+      const left = client(VERSION_13);
+      const [first] = left.sent();
+      const where = `type ${type}, ${state}`;
+      // What a client awaits is read by whoever says it: it is refused for what it says.
+      const isAwaited = type === HANDSHAKE.serverHello;
+      assert.deepEqual(front.receive(inClear(type, 0), "c:1"), [], where);
+      const said = front.receive(first!, "c:1").map(({ bytes }) => bytes);
+      if (state === "first hello") {
+        if (!isAwaited) assert.deepEqual(left.receive(inClear(type, 0)), [], where);
+        run(left, front, "c:1", left.receive(...said));
+      } else {
+        const [second] = left.receive(...said);
+        if (!isAwaited) assert.deepEqual(left.receive(inClear(type, 1)), [], where);
+        assert.deepEqual(front.receive(inClear(type, 1), "c:1"), [], where);
+        run(left, front, "c:1", [second!]);
+      }
+      assert.ok(left.session && front.last.session, `${where}: ${left.code}`);
+    }
+  }
+});
+
+test("in a session every message is taken by whom it is for, or ends it with unexpected_message", () => {
+  const taken: Readonly<Record<number, { readonly body: string; readonly by: readonly string[] }>> = {
+    [HANDSHAKE.newSessionTicket]: { body: "0000000a00000000000001aa0000", by: ["server"] },
+    [HANDSHAKE.requestConnectionId]: { body: "01", by: ["client", "server"] },
+    [HANDSHAKE.newConnectionId]: { body: "00020177" + "01", by: ["client", "server"] },
+    [HANDSHAKE.keyUpdate]: { body: "00", by: ["client", "server"] },
+  };
+  for (const side of ["client", "server"] as const) {
+    for (const type of TYPES.filter((each) => each !== HANDSHAKE.helloRequest)) {
+      const scene = session({ client: { connectionId: fromHex("c1c2") } });
+      const puppet = new Puppet13(scene, side);
+      const peer = side === "server" ? scene.client : scene.front.last;
+      const say = (bytes: Uint8Array) =>
+        side === "server" ? scene.client.receive(bytes) : scene.front.receive(bytes, "c:1").map((each) => each.bytes);
+      const { body, by } = taken[type] ?? { body: "00".repeat(40), by: [] };
+      const heard = words(puppet.hear(say(puppet.message(type, fromHex(body)))));
+      const where = `${side} says type ${type}`;
+      assert.deepEqual(heard, by.includes(side) ? ["3 ack 3:80"] : ["3 alert 10"], where);
+      assert.equal(peer.code, by.includes(side) ? "open" : "malformed", where);
+      // Said twice it is acknowledged, and done once.
+      if (!by.includes(side)) continue;
+      const again = puppet.message(type, fromHex(body), { seq: puppet.seq - 1 });
+      assert.deepEqual(words(puppet.hear(say(again))), ["3 ack 3:81"], where);
+      assert.equal(peer.code, "open", where);
+    }
+  }
 });

@@ -1,114 +1,104 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
-import { recordAt } from "../../lib/tls/record/datagram_reader.ts";
-import { ALL_SUITES, CBC_SHA256, GCM } from "./pair.ts";
-import { client, Front, type Peer } from "./datagrams.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
+import { createResumption, type DtlsAcceptorOptions, type DtlsOptions } from "../../lib/tls/mod.ts";
+import { isOwnShare } from "../support/share.ts";
+import { seededRandom } from "../support/virtual.ts";
+import { client, Front, run, VERSION_13 } from "./datagrams.ts";
+import { type DatagramKind, DatagramRecording } from "./datagram_flips.ts";
+import { checkOutcome, checkRules, DATAGRAM_12, DATAGRAM_13, type Rule } from "./flip_rules.ts";
+import { ALL_SUITES, type Answerer, GCM, IDENTITY, PSK } from "./pair.ts";
 
-const ID = Uint8Array.of(0xca, 0xfe);
+const CONNECTION_ID = Uint8Array.of(0xca, 0xfe);
+const idLengths = { client: CONNECTION_ID.length, server: 8 };
+const handshakeSeconds = 10;
 
-/** A handshake of which one datagram, whenever it is said, has one bit flipped; ten seconds of repetitions. */
-function flipped(suite: number, which: number, bit: number): { readonly left: Peer; readonly right: Peer | undefined } {
-  const left = client({ suites: [suite], connectionId: ID, handshakeSeconds: 10 });
-  const front = new Front({ suites: [suite], hint: toUtf8("h"), handshakeSeconds: 10 });
-  // Each flight is known by its first message and its epoch: every repetition of it is flipped too.
-  const seen: string[] = [];
-  const tamper = (from: string, bytes: Uint8Array): Uint8Array => {
-    const name = `${from} ${bytes[13]} ${bytes.length}`;
-    if (!seen.includes(name)) seen.push(name);
-    if (seen.indexOf(name) !== which) return bytes;
-    const changed = new Uint8Array(bytes);
-    changed[bit >> 3]! ^= 1 << (bit & 7);
-    return changed;
+function full(name: string, left: Partial<DtlsOptions>, right: Partial<DtlsAcceptorOptions>): DatagramKind {
+  return {
+    name,
+    idLengths,
+    client: () => client({ connectionId: CONNECTION_ID, handshakeSeconds, ...left }),
+    server: () => new Front({ handshakeSeconds, ...right }),
   };
-  const toServer = left.sent();
-  for (let now = 0; now <= 10_000; now += 500) {
-    front.now = now;
-    left.now = now;
-    const toClient = front.expire(now).map(({ bytes }) => bytes);
-    if ((left.engine.deadline ?? Infinity) <= now) toServer.push(...left.expire(now));
-    while (toServer.length + toClient.length > 0) {
-      for (const bytes of toServer.splice(0)) {
-        toClient.push(...front.receive(tamper("client", bytes), "c:1").map((each) => each.bytes));
+}
+
+const lasting: Answerer = () => ({ kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 });
+
+/** A handshake of version 1.2 that goes on with an earlier session, by its ticket. */
+function resumed(): DatagramKind {
+  // The same nonce each time, for the same bytes each time.
+  const resumption = createResumption({ random: (bytes) => bytes.fill(5) });
+  const options = { suites: [GCM], handshakeSeconds };
+  const first = client({ ...options, connectionId: CONNECTION_ID, resumable: true }, lasting);
+  run(first, new Front({ ...options, resumption }, lasting));
+  const resume = first.resumable!;
+  return {
+    name: "a resumed handshake",
+    idLengths,
+    client: () => client({ ...options, connectionId: CONNECTION_ID, resume, random: seededRandom(11) }, lasting),
+    server: () => new Front({ ...options, resumption, random: seededRandom(12) }, lasting),
+  };
+}
+
+const of12 = (suite: number) =>
+  full(`a handshake with ${suite.toString(16)}`, { suites: [suite] }, { suites: [suite], hint: toUtf8("h") });
+
+/** Their handshakes differ in a field or two. */
+const OTHERS = ALL_SUITES.filter((each) => each !== GCM).map(of12);
+
+/** `whole`: each runtime tries every bit; `shared`: the three together do. */
+interface Protocol {
+  readonly version: string;
+  readonly rules: readonly Rule[];
+  readonly whole: readonly DatagramKind[];
+  readonly shared: readonly DatagramKind[];
+}
+
+const PROTOCOLS: readonly Protocol[] = [
+  { version: "1.2", rules: DATAGRAM_12, whole: [of12(GCM)], shared: [resumed()] },
+  // HelloRetryRequest brings the cookie.
+  { version: "1.3", rules: DATAGRAM_13, whole: [], shared: [full("a handshake", VERSION_13, VERSION_13)] },
+];
+
+for (const { version, rules, whole, shared } of PROTOCOLS) {
+  const kinds = [...whole, ...shared];
+  for (const kind of kinds) {
+    const isTried = whole.includes(kind) ? () => true : isOwnShare;
+    const share = whole.includes(kind) ? "" : ", a third on each runtime,";
+    test(`every bit of ${kind.name} of DTLS ${version}, flipped${share || ","} ends in its alert or in silence, and never in another session [SEC_CF-INTE-001]`, () => {
+      const recording = new DatagramRecording(kind);
+      for (const [index, { bytes }] of recording.datagrams.entries()) {
+        const fields = recording.fields(index);
+        assert.equal(fields.length, bytes.length);
+        const tried = new Map(recording.flips(index, isTried));
+        for (let bit = 0; bit < 8 * bytes.length; bit++) {
+          if (tried.has(bit) || isTried(bit)) checkOutcome(rules, fields, bit, tried.get(bit) ?? "not tried");
+        }
       }
-      for (const bytes of toClient.splice(0)) toServer.push(...left.receive(tamper("server", bytes)));
-    }
-  }
-  return { left, right: [...front.peers.values()].at(-1) };
-}
-
-/**
- * What no key protects in DTLS 1.2: the version and the number of a record in the clear, and the version in
- * HelloVerifyRequest, where both 1.0 and 1.2 are allowed.
- */
-function isFree(datagram: Uint8Array, bit: number, idLength: number): boolean {
-  const byte = bit >> 3;
-  for (let at = 0; at < datagram.length;) {
-    const record = recordAt(datagram, at, idLength)!;
-    const inside = byte - at;
-    if (inside >= 0 && inside < record.whole.length && record.epoch === 0) {
-      const isVersion = inside === 2 && (bit & 7) === 1;
-      const isVerify = record.type === 22 && record.body[0] === 3 && inside === 26 && (bit & 7) === 1;
-      return isVersion || (inside >= 5 && inside < 11) || isVerify;
-    }
-    at += record.whole.length;
-  }
-  return false;
-}
-
-function honest(suite: number): { readonly from: string; readonly bytes: Uint8Array }[] {
-  const left = client({ suites: [suite], connectionId: ID });
-  const front = new Front({ suites: [suite], hint: toUtf8("h") });
-  const all: { readonly from: string; readonly bytes: Uint8Array }[] = [];
-  let toServer = left.sent();
-  while (toServer.length > 0) {
-    const toClient = toServer.flatMap((bytes) => {
-      all.push({ from: "client", bytes });
-      return front.receive(bytes, "c:1").map((each) => each.bytes);
-    });
-    toServer = toClient.flatMap((bytes) => {
-      all.push({ from: "server", bytes });
-      return left.receive(bytes);
     });
   }
-  return all;
-}
 
-function check(suite: number, which: number, bit: number, datagram: Uint8Array): void {
-  const { left, right } = flipped(suite, which, bit);
-  const where = `suite ${suite.toString(16)}, datagram ${which}, byte ${bit >> 3}, bit ${bit & 7}`;
-  // A server's datagram carries what the client receives by.
-  if (isFree(datagram, bit, which % 2 === 0 ? 8 : ID.length)) {
-    assert.ok(left.session && right?.session, where);
-    return;
-  }
-  if (which === 0 && left.session) {
-    // The first hello is in no transcript, it only fetches a cookie; the second, which is whole, fetched another.
-    assert.ok(right?.session?.extendedMasterSecret && right.session.suite === suite, where);
-    return;
-  }
-  assert.equal(left.session, undefined, where);
-  // The last datagram is the server's: it has its session by then, and the client's timer has run out.
-  if (which < 5) assert.equal(right?.session, undefined, where);
-  assert.ok(
-    ["timeout", "downgrade", "unsupported", "too-large", "auth-failed"].includes(left.code),
-    `${where}: ${left.code}`,
-  );
-}
-
-for (const which of [0, 1, 2, 3, 4, 5]) {
-  test(`every bit of datagram ${which} of a handshake, flipped, ends in an alert or in silence and never in a session [SEC_CF-INTE-001]`, () => {
-    const { bytes } = honest(GCM)[which]!;
-    for (let bit = 0; bit < 8 * bytes.length; bit++) check(GCM, which, bit, bytes);
+  test(`no rule for flipped bits of DTLS ${version} is idle`, () => {
+    const recordings = [...kinds, ...(version === "1.2" ? OTHERS : [])].map((kind) => new DatagramRecording(kind));
+    checkRules(
+      rules,
+      recordings.flatMap((recording) => recording.datagrams.flatMap((_, index) => recording.fields(index))),
+    );
+    const isResumed = recordings.map(({ session }) => session.resumed === true);
+    assert.deepEqual(isResumed.slice(0, 2), version === "1.2" ? [false, true] : [false]);
   });
 }
 
-test("with the other suites too, in samples", () => {
-  for (const suite of ALL_SUITES.filter((each) => each !== GCM)) {
-    const all = honest(suite);
-    assert.equal(all.length, 6);
-    for (const [which, { bytes }] of all.entries()) {
-      for (let bit = suite === CBC_SHA256 ? 3 : 0; bit < 8 * bytes.length; bit += 29) check(suite, which, bit, bytes);
+test("with the other suites of DTLS 1.2 too, in samples of what is in the clear", () => {
+  for (const kind of OTHERS) {
+    const recording = new DatagramRecording(kind);
+    assert.equal(recording.datagrams.length, 6);
+    for (const index of recording.datagrams.keys()) {
+      const fields = recording.fields(index);
+      for (const [bit, outcome] of recording.flips(index, (bit) => bit % 29 === 0)) {
+        checkOutcome(DATAGRAM_12, fields, bit, outcome);
+      }
     }
   }
 });
@@ -117,10 +107,24 @@ test("every bit of a record of data, flipped, is dropped without a word, and the
   for (const suite of ALL_SUITES) {
     const left = client({ suites: [suite] });
     const front = new Front({ suites: [suite] });
-    let toServer = left.sent();
-    while (toServer.length > 0) {
-      toServer = toServer.flatMap((bytes) => front.receive(bytes, "c:1")).flatMap(({ bytes }) => left.receive(bytes));
+    run(left, front);
+    const bytes = left.send(toUtf8("hello"));
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      const changed = new Uint8Array(bytes);
+      changed[bit >> 3]! ^= 1 << (bit & 7);
+      assert.deepEqual(front.receive(changed, "c:1"), []);
     }
+    assert.deepEqual(front.last.texts, []);
+    front.receive(bytes, "c:1");
+    assert.deepEqual(front.last.texts, ["hello"]);
+  }
+});
+
+test("every bit of a record of data of version 1.3, flipped, is dropped without a word, and the next one is read", () => {
+  for (const suite of [0x1301, 0x1303, 0x1304, 0x1302]) {
+    const left = client({ ...VERSION_13, suites: [suite] });
+    const front = new Front({ ...VERSION_13, suites: [suite] });
+    run(left, front);
     const bytes = left.send(toUtf8("hello"));
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const changed = new Uint8Array(bytes);

@@ -188,6 +188,18 @@ for (const role of ["server", "client"] as const) {
     assert.equal(peer.texts.length, 0);
   });
 
+  test(`a ${role} with a session passes over every message under the key but one that asks for another handshake (RFC 6347 4.1.2.7)`, () => {
+    for (const name of Object.keys(BODIES)) {
+      if (name === (role === "server" ? "ClientHello" : "HelloRequest")) continue;
+      const { puppet, peer, say } = scene(role);
+      for (const [, step] of stepsOf(role)) say(step(puppet));
+      const before = peer.session;
+      assert.deepEqual(say(aside(puppet, name, 1)), [], name);
+      say(puppet.record(23, toUtf8("on")));
+      assert.deepEqual([peer.code, peer.texts, peer.session], ["open", ["on"], before], name);
+    }
+  });
+
   test(`a ${role} refuses to renegotiate as often as it is asked, within limits, and the session goes on`, () => {
     const { puppet, peer, say } = scene(role);
     for (const [, step] of stepsOf(role)) say(step(puppet));

@@ -1,10 +1,14 @@
 /** Who may agree with whom, on what, and what somebody in between may try: the tables of the walk through all of it. */
 import assert from "node:assert/strict";
 import { fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
-import type { Session } from "../../lib/tls/mod.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
+import { createResumption, type DtlsAcceptorOptions, type DtlsOptions } from "../../lib/tls/mod.ts";
+import type { Resumable, Resumption, Session } from "../../lib/tls/mod.ts";
+import { seededRandom } from "../support/virtual.ts";
 import { client as datagramClient, Front, run as runDatagrams } from "./datagrams.ts";
 import { type Edit, type RawHello, rewriteHellos, type Transport } from "./hello_bytes.ts";
-import { client as streamClient, run as runStream, server as streamServer } from "./pair.ts";
+import { client as streamClient, run as runStream, server as streamServer, shapeOf as recordsIn } from "./pair.ts";
+import { type Answerer, IDENTITY, PSK } from "./pair.ts";
 
 /** One suite for each class, best first; the best stands for its version as well. */
 export const CLASSES = [
@@ -25,6 +29,10 @@ export interface Allowed {
   readonly forwardSecrecy: "required" | "preferred";
   /** Bytes of the Connection ID it wants to receive; `undefined`: it knows of none. Datagrams. */
   readonly connectionId: number | undefined;
+  /** Bytes that it takes in one record; `undefined`: a client does not speak of it. */
+  readonly recordSizeLimit?: number | undefined;
+  /** It wants to go on with a session that it had with the other, before. */
+  readonly resumes?: boolean;
 }
 
 /** As strict as it can be, and as little. */
@@ -46,6 +54,11 @@ export interface Agreed {
   readonly forwardSecret: boolean;
   /** Lengths. */
   readonly connectionIds?: { readonly client: number; readonly server: number };
+  readonly isResumed: boolean;
+  /** Whose records are cut to what the other takes. */
+  readonly isLimited: { readonly client: boolean; readonly server: boolean };
+  /** On datagrams, whether a client that turns up elsewhere is asked there (RFC 9853). */
+  readonly isAsked: boolean;
 }
 
 /** The best that both allow, by the rules and not by the library; `undefined`: nothing. */
@@ -71,6 +84,13 @@ export function bestOf(client: Allowed, server: Allowed, transport: Transport): 
     encryptThenMac: best.suite === CBC,
     forwardSecret: FRESH.includes(best.suite) && group !== undefined,
     ...ids,
+    isResumed: client.resumes === true && server.resumes === true && (transport === "stream" || !is13),
+    // What a server takes is said only to a client that speaks of it.
+    isLimited: {
+      client: client.recordSizeLimit !== undefined && server.recordSizeLimit !== undefined,
+      server: client.recordSizeLimit !== undefined,
+    },
+    isAsked: ids.connectionIds !== undefined && ids.connectionIds.server > 0,
   };
 }
 
@@ -204,7 +224,7 @@ export function shake(client: Allowed, server: Allowed, transport: Transport, at
   const ends = transport === "stream"
     ? shakeOnStream(client, server, tamper)
     : shakeOnDatagrams(client, server, tamper);
-  return { client: agreedOf(ends.client), server: agreedOf(ends.server), isChanged };
+  return { client: agreedOf(ends.client, ends.seen), server: agreedOf(ends.server, ends.seen), isChanged };
 }
 
 /** Fails unless the handshake failed on both ends, or ended on both with the best. */
@@ -219,42 +239,113 @@ export function checkOutcome({ client, server, isChanged }: Outcome, best: Agree
 interface Ends {
   readonly client: Session | undefined;
   readonly server: Session | undefined;
+  /** What a session does not say of itself: seen from outside. */
+  readonly seen: Pick<Agreed, "isLimited" | "isAsked">;
 }
 
-function shakeOnStream(client: Allowed, server: Allowed, tamper: (bytes: Uint8Array) => Uint8Array): Ends {
-  const left = streamClient(optionsOf(client, "stream"));
-  const right = streamServer(optionsOf(server, "stream"));
+const UNSEEN: Ends["seen"] = { isLimited: { client: false, server: false }, isAsked: false };
+
+type Tampering = (bytes: Uint8Array) => Uint8Array;
+
+function shakeOnStream(client: Allowed, server: Allowed, tamper: Tampering): Ends {
+  const { resume, resumption } = earlierOf(client, server, "stream");
+  const left = streamClient({ ...optionsOf(client, "stream"), ...resume, random: seededRandom(3) }, lasting);
+  const right = streamServer({ ...optionsOf(server, "stream"), ...resumption, random: seededRandom(4) }, lasting);
   runStream(left, right, tamper);
-  return { client: left.session, server: right.session };
+  if (!left.session || !right.session) return { client: left.session, server: right.session, seen: UNSEEN };
+  const isLimited = (end: typeof left): boolean => recordsIn(end.send(LONG)).length > 1;
+  const seen = { isLimited: { client: isLimited(left), server: isLimited(right) }, isAsked: false };
+  return { client: left.session, server: right.session, seen };
 }
 
-function shakeOnDatagrams(client: Allowed, server: Allowed, tamper: (bytes: Uint8Array) => Uint8Array): Ends {
-  const id = client.connectionId;
-  const left = datagramClient({
-    ...optionsOf(client, "datagram"),
-    connectionId: id === undefined ? false : new Uint8Array(id).fill(7),
-  });
-  const front = new Front({ ...optionsOf(server, "datagram"), connectionIdLength: server.connectionId ?? 0 });
+function shakeOnDatagrams(client: Allowed, server: Allowed, tamper: Tampering): Ends {
+  const { resume, resumption } = earlierOf(client, server, "datagram");
+  const left = datagramClient({ ...ofClient(client), ...resume, random: seededRandom(3) }, lasting);
+  const front = new Front({ ...ofFront(server), ...resumption, random: seededRandom(4) }, lasting);
   const tampering = { receive: (...datagrams: Uint8Array[]) => left.receive(...datagrams.map(tamper)) };
   const receive = front.receive.bind(front);
   front.receive = (bytes, from) => receive(tamper(bytes), from);
   runDatagrams(Object.assign(Object.create(left), tampering), front, "c:1", left.sent());
-  return { client: left.session, server: [...front.peers.values()].find(({ session }) => session)?.session };
+  const right = [...front.peers.values()].find(({ session }) => session);
+  if (!left.session || !right?.session) return { client: left.session, server: right?.session, seen: UNSEEN };
+  const isLimited = (end: typeof left): boolean => {
+    try {
+      end.send(LONG);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const limited = { client: isLimited(left), server: isLimited(right) };
+  const isAsked = front.receive(left.send(toUtf8("from elsewhere")), "c:2").length > 0;
+  return { client: left.session, server: right.session, seen: { isLimited: limited, isAsked } };
 }
 
-function optionsOf(allowed: Allowed, transport: Transport): Omit<Allowed, "connectionId"> & { versions: number[] } {
+/** Longer than any limit of the walk, and not than a path. */
+const LONG = new Uint8Array(600);
+
+const lasting: Answerer = () => ({ kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 });
+
+interface EarlierSession {
+  readonly resume?: { readonly resume: Resumable };
+  readonly resumption?: { readonly resumption: Resumption };
+}
+
+/** Of the last pair. */
+let latest: { readonly key: string; readonly made: EarlierSession } | undefined;
+
+/** What the two have of a session that they had before, if both want it; made once for all attacks on them. */
+function earlierOf(client: Allowed, server: Allowed, transport: Transport): EarlierSession {
+  if (!client.resumes && !server.resumes) return {};
+  const key = JSON.stringify([client, server, transport]);
+  if (latest?.key === key) return latest.made;
+  const resumption = createResumption({ random: seededRandom(5) });
+  let state: Resumable | undefined;
+  if (transport === "stream") {
+    const left = streamClient({ ...optionsOf(client, "stream"), resumable: true }, lasting);
+    runStream(left, streamServer({ ...optionsOf(server, "stream"), resumption }, lasting));
+    state = left.resumable;
+  } else {
+    const left = datagramClient({ ...ofClient(client), resumable: true }, lasting);
+    runDatagrams(left, new Front({ ...ofFront(server), resumption }, lasting));
+    state = left.resumable;
+  }
+  const made = {
+    ...(client.resumes && state && { resume: { resume: state } }),
+    ...(server.resumes && { resumption: { resumption } }),
+  };
+  latest = { key, made };
+  return made;
+}
+
+function ofClient(allowed: Allowed): Partial<DtlsOptions> {
+  const id = allowed.connectionId;
+  return { ...optionsOf(allowed, "datagram"), connectionId: id === undefined ? false : new Uint8Array(id).fill(7) };
+}
+
+function ofFront(allowed: Allowed): Partial<DtlsAcceptorOptions> {
+  return { ...optionsOf(allowed, "datagram"), connectionIdLength: allowed.connectionId ?? false };
+}
+
+function optionsOf(
+  allowed: Allowed,
+  transport: Transport,
+): Omit<Allowed, "connectionId" | "recordSizeLimit" | "resumes"> & { versions: number[]; recordSizeLimit?: number } {
+  const { recordSizeLimit } = allowed;
   const { suites, groups, requireExtendedMasterSecret, macThenEncrypt, forwardSecrecy } = allowed;
   const is13 = CLASSES.some(({ suite, version }) => version === "1.3" && suites.includes(suite));
   const is12 = CLASSES.some(({ suite, version }) => version === "1.2" && suites.includes(suite));
   const numbers = transport === "stream" ? [0x0304, 0x0303] : [0xfefc, 0xfefd];
   const versions = numbers.filter((_, index) => index === 0 ? is13 : is12);
-  return { versions, suites, groups, requireExtendedMasterSecret, macThenEncrypt, forwardSecrecy };
+  const limit = recordSizeLimit === undefined ? {} : { recordSizeLimit };
+  return { versions, suites, groups, requireExtendedMasterSecret, macThenEncrypt, forwardSecrecy, ...limit };
 }
 
-function agreedOf(session: Session | undefined): Agreed | undefined {
+function agreedOf(session: Session | undefined, seen: Ends["seen"]): Agreed | undefined {
   if (!session) return undefined;
   const { version, suite, extendedMasterSecret, encryptThenMac, forwardSecret, connectionIds: ids } = session;
-  const agreed = { version, suite, extendedMasterSecret, encryptThenMac, forwardSecret };
+  const isResumed = session.resumed === true;
+  const agreed = { version, suite, extendedMasterSecret, encryptThenMac, forwardSecret, isResumed, ...seen };
   return ids ? { ...agreed, connectionIds: { client: ids.client.length, server: ids.server.length } } : agreed;
 }
 

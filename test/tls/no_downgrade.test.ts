@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Allowed, ATTACKS, bestOf, checkOutcome, choices, LAX, shake, STRICT } from "./downgrades.ts";
+import { pairsOfEnds } from "./downgrade_pairs.ts";
+import { pairsOf, pairwise } from "./pairwise.ts";
 
 const BOOLEANS = [true, false];
 const ALL = [0x1301, 0xd001, 0x00a8, 0x00ae];
@@ -38,6 +40,24 @@ for (const transport of ["stream", "datagram"] as const) {
     }
   });
 
+  test(`any two choices of both ends on a ${transport}, with record sizes and earlier sessions: the best that both allow, and under attack that or nothing`, () => {
+    const rows = pairsOfEnds(transport);
+    for (const [i, { client, server }] of rows.entries()) {
+      const best = bestOf(client, server, transport);
+      const what = JSON.stringify([client, server]);
+      checkOutcome(shake(client, server, transport), best, what);
+      // Each attack meets every seventh pair of ends; all meet all in test/soak/downgrade.ts.
+      for (const attack of ATTACKS.filter((_, index) => index % 7 === i % 7)) {
+        checkOutcome(shake(client, server, transport, attack), best, `${attack.name}: ${what}`);
+      }
+    }
+    const bests = rows.map(({ client, server }) => bestOf(client, server, transport));
+    for (const version of transport === "stream" ? [0x0304, 0x0303] : [0xfefd]) {
+      assert.ok(bests.some((best) => best?.version === version && best.isResumed && best.isLimited.client));
+    }
+    assert.ok(bests.some((best) => best === undefined));
+  });
+
   for (const [name, policy] of [["strict", STRICT], ["lax", LAX]] as const) {
     test(`every attack on the hellos of ${name} ends on a ${transport}: no agreement, or the best`, () => {
       const missed = new Set(ATTACKS.map((attack) => attack.name));
@@ -58,3 +78,14 @@ for (const transport of ["stream", "datagram"] as const) {
     });
   }
 }
+
+test("rows of pairs have every pair of values of every two dimensions", () => {
+  const dimensions = [[1, 2, 3], [1, 2], [1, 2, 3, 4], [1, 2]];
+  const rows = pairwise(dimensions);
+  const met = new Set(rows.flatMap((row) => pairsOf(row)));
+  const all = dimensions.flatMap((one, a) =>
+    dimensions.flatMap((other, b) => a < b ? one.flatMap((_, i) => other.map((_, j) => `${a}:${i} ${b}:${j}`)) : [])
+  );
+  assert.deepEqual(all.filter((pair) => !met.has(pair)), []);
+  assert.ok(rows.length < 3 * 2 * 4 * 2 / 2, `${rows.length}`);
+});
