@@ -172,6 +172,7 @@ const CLEAR: readonly Rule[] = [
  */
 export const DATAGRAM_12: readonly Rule[] = [
   [/^sealed record number$/, ["silence"], "RFC 6347 4.1.2.1: it is in the nonce or under the MAC"],
+  [/^ClientHello (fragment_)?length$/, ["silence", "timeout", "free"], "RFC 6347 4.2.1, 4.2.3: the first piece of a longer one"],
   ...CLEAR,
   [/record length$/, ["silence"], "RFC 6347 4.1"],
   [/sealed record (Connection ID|version minor)$/, ["silence"], "RFC 9146 5"],
@@ -182,7 +183,7 @@ export const DATAGRAM_12: readonly Rule[] = [
   [/ length$/, ["silence"], "RFC 6347 4.1.2.7"],
   [/^ClientHello (random|session_id)$/, ["free", "timeout"], "RFC 6347 4.2.1: the cookie is of other parameters"],
   [/ cookie$/, ["timeout"], "RFC 6347 4.2.1: as if there were none"],
-  [/^ClientHello suites$/, ["free", "later handshake_failure"], "RFC 5246 7.4.1.3"],
+  [/^ClientHello suites$/, ["free", "handshake_failure", "later handshake_failure"], "RFC 5246 7.4.1.3"],
   [/^ServerHello suite$/, ["illegal_parameter"], "RFC 5246 7.2.2"],
   [/^ServerHello random$/, ["timeout", "silence"], "RFC 6347 4.1.2.7: Finished does not open"],
   [/^ServerHello session_id$/, ["silence"], "RFC 5077 3.4: a full handshake goes on otherwise"],
@@ -215,7 +216,12 @@ export const DATAGRAM_13: readonly Rule[] = [
   [/^ServerHello cookie body$/, ["timeout", "silence"], "RFC 8446 4.2.2: not a cookie that the server made"],
   [/^ServerHello /, ["silence"], "RFC 9147 4.5.2: nothing opens, or it is none"],
   [/ length$/, ["silence"], "RFC 9147 4.5.2"],
-  [/^ClientHello (random|suites)$/, ["timeout", "illegal_parameter"], "RFC 9147 5.1: the cookie is of another hello"],
+  [/^ClientHello random$/, ["timeout", "illegal_parameter"], "RFC 9147 5.1: the cookie is of another hello"],
+  [
+    /^ClientHello suites$/,
+    ["silence", "timeout", "illegal_parameter", "decrypt_error", "later decrypt_error"],
+    "RFC 8446 4.2.11.2: the binder is over another hello, if any suite is known",
+  ],
   [/^ClientHello cookie body$/, ["illegal_parameter", "silence"], "RFC 9147 5.1"],
   [
     /^ClientHello pre_shared_key type$/,
