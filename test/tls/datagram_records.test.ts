@@ -248,3 +248,19 @@ test("payloads of one datagram are all valid at once, and gone when the memory i
   reader.trim();
   assert.deepEqual([first[0], first.at(-1), second[0], second.at(-1)], [0, 0, 0, 0]);
 });
+
+test("a payload is gone with the memory also where what came behind it needed a wider one", () => {
+  const { writer } = pair(GCM, NO_ID, 60_000);
+  const reader = new DatagramReader(NO_ID);
+  for (const mark of [1, 2, 3]) {
+    writer.write(1, 23, new Uint8Array(1300).fill(mark));
+    reader.push(writer.poll()!.bytes);
+    assert.equal(reader.next(), undefined);
+  }
+  reader.protect(protectionOf(GCM), NO_ID);
+  reader.push(NO_ID);
+  const payloads = [reader.next()!.payload, reader.next()!.payload, reader.next()!.payload];
+  assert.deepEqual(payloads.map((each) => [each.length, each[0], each.at(-1)]), [[1300, 1, 1], [1300, 2, 2], [1300, 3, 3]]);
+  reader.trim();
+  assert.deepEqual(payloads.map((each) => each.some((byte) => byte !== 0)), [false, false, false]);
+});
