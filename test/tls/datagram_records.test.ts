@@ -264,3 +264,13 @@ test("a payload is gone with the memory also where what came behind it needed a 
   reader.trim();
   assert.deepEqual(payloads.map((each) => each.some((byte) => byte !== 0)), [false, false, false]);
 });
+
+test("whoever takes each datagram and does not ask whether there is another has no more memory held for it", () => {
+  const { writer } = pair(GCM);
+  let room = 0;
+  for (let i = 0; i < 1000; i++) {
+    writer.write(1, 23, new Uint8Array(1000));
+    room = writer.poll()!.bytes.buffer.byteLength;
+  }
+  assert.equal(room, 2048);
+});
