@@ -10,7 +10,6 @@
  * @module
  */
 
-import { equal } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
 import { DatagramEngine } from "./datagram_engine.ts";
 import {
