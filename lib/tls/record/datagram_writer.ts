@@ -124,11 +124,13 @@ export class DatagramWriter {
     const line = this.#line(epoch);
     if (isSpent(line)) return undefined;
     const pad = borrowPad(line.sealer.lengthOf(plaintext.length));
-    const number = line.durable ? line.durable.take() : line.next++;
-    const length = line.sealer.seal(pad, 0, type, number, plaintext);
-    const datagram = pad.bytes.slice(0, length);
-    returnPad(pad);
-    return datagram;
+    try {
+      const number = line.durable ? line.durable.take() : line.next++;
+      return pad.bytes.slice(0, line.sealer.seal(pad, 0, type, number, plaintext));
+    } finally {
+      // Also of what was to be sealed, where randomness fails.
+      returnPad(pad);
+    }
   }
 
   /** What is written next begins a datagram. */
