@@ -101,7 +101,11 @@ export function returnPad(pad: Pad): void {
   while (each) {
     const { before }: Pad = each;
     each.bytes.fill(0, 0, each.touched);
-    each.used = each.at = each.end = each.touched = 0;
+    each.used =
+      each.at =
+      each.end =
+      each.touched =
+        0;
     each.before = undefined;
     if (idle.length < MOST_IDLE && each.bytes.length <= LONGEST) idle.push(each);
     each = before;
@@ -118,6 +122,6 @@ const idle: Pad[] = [];
 const MOST_IDLE = 4;
 /** Bytes: a datagram that nobody has to cut, and the reader's early records. */
 const SHORTEST = 2048;
-/** Bytes of a pad that is kept: the longest datagram has room. */
-const LONGEST = 65_536;
+/** Bytes of a pad that is kept: the longest datagram has room, and the 64 KiB that a socket gives behind the beginning of a record. */
+const LONGEST = 131_072;
 const PLACES = 256;
