@@ -206,7 +206,7 @@ test("what was handed out is gone when all is out, also where a longer piece cam
   run(left, right);
   const [first, second] = [left.send(new Uint8Array(1000).fill(1)), left.send(new Uint8Array(9000).fill(2))];
   // None of those that earlier tests made long is left to be lent.
-  for (let i = 0; i < 4; i++) borrowPad(1);
+  for (let i = 0; i < 4; i++) borrowPad(1, "in");
   const outputs = [first, second].map((bytes) => {
     right.engine.receive(bytes, 0);
     return right.engine.poll();

@@ -303,7 +303,7 @@ export class DatagramReader {
   /** Copies `bytes` behind what is in the pad, and returns where they are. */
   #hold(bytes: Uint8Array): number {
     // Copied, not moved: payloads in the one before may have been handed out.
-    const pad = this.#pad = widerPad(this.#pad, bytes.length);
+    const pad = this.#pad = widerPad(this.#pad, bytes.length, "in");
     const at = pad.used;
     pad.bytes.set(bytes, at);
     pad.used += bytes.length;

@@ -113,7 +113,7 @@ export class DatagramWriter {
     if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
     // What is out is its receiver's no more: who never polls until `undefined` has no more memory held for it either.
     if (this.#pad && !this.isWaiting) this.#pad.used = this.#pad.at = 0;
-    const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length));
+    const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length), "out");
     const number = line.durable ? line.durable.take() : line.next++;
     pad.used += line.sealer.seal(pad, pad.used, type, number, plaintext);
     return number;
@@ -123,7 +123,7 @@ export class DatagramWriter {
   apart(epoch: Epoch, type: number, plaintext: Uint8Array): Uint8Array | undefined {
     const line = this.#line(epoch);
     if (isSpent(line)) return undefined;
-    const pad = borrowPad(line.sealer.lengthOf(plaintext.length));
+    const pad = borrowPad(line.sealer.lengthOf(plaintext.length), "out");
     try {
       const number = line.durable ? line.durable.take() : line.next++;
       return pad.bytes.slice(0, line.sealer.seal(pad, 0, type, number, plaintext));

@@ -8,6 +8,7 @@
 /** Bytes, and views of them that are made once: where records have lengths that came before, nothing is allocated. */
 export class Pad {
   readonly bytes: Uint8Array;
+  readonly direction: Direction;
   /** How many are in use; what its borrower has in hand of them, from where to where. None of it lasts longer than the loan. */
   used = 0;
   at = 0;
@@ -20,8 +21,9 @@ export class Pad {
   readonly #outputs: (Transmit | Data | undefined)[] = [];
 
   /** Of `length` bytes. */
-  constructor(length: number) {
+  constructor(length: number, direction: Direction = "out") {
     this.bytes = new Uint8Array(new ArrayBuffer(length));
+    this.direction = direction;
   }
 
   /** Whether there is room for `length` bytes more; from here on they may be written. */
@@ -71,22 +73,28 @@ export interface Data {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Which way the records in a pad go. None that came is opened where one that goes was sealed: a carrier that sends what it was given
+ * too late, when the memory is somebody else's, sends what is sealed and no plaintext.
+ */
+export type Direction = "in" | "out";
+
 /** A pad that fits `length` bytes, all zeros. */
-export function borrowPad(length: number): Pad {
-  const pad = idle.pop();
+export function borrowPad(length: number, direction: Direction): Pad {
+  const pad = idle[direction].pop();
   if (pad?.fits(length)) return pad;
   let room = SHORTEST;
   while (room < length) room *= 2;
-  const made = new Pad(room);
+  const made = new Pad(room, direction);
   made.fits(length);
   return made;
 }
 
 /** One that fits `length` bytes more than are in use in `pad`, which are copied; `pad` itself, where it does. */
-export function widerPad(pad: Pad | undefined, length: number): Pad {
-  if (pad === undefined) return borrowPad(length);
+export function widerPad(pad: Pad | undefined, length: number, direction: Direction): Pad {
+  if (pad === undefined) return borrowPad(length, direction);
   if (pad.fits(length)) return pad;
-  const wider = borrowPad(2 * (pad.used + length));
+  const wider = borrowPad(2 * (pad.used + length), direction);
   wider.bytes.set(pad.bytes.subarray(0, pad.used));
   wider.used = pad.used;
   wider.at = pad.at;
@@ -99,7 +107,7 @@ export function widerPad(pad: Pad | undefined, length: number): Pad {
 export function returnPad(pad: Pad): void {
   let each: Pad | undefined = pad;
   while (each) {
-    const { before }: Pad = each;
+    const { before, direction }: Pad = each;
     each.bytes.fill(0, 0, each.touched);
     each.used =
       each.at =
@@ -107,7 +115,8 @@ export function returnPad(pad: Pad): void {
       each.touched =
         0;
     each.before = undefined;
-    if (idle.length < MOST_IDLE && each.bytes.length <= LONGEST) idle.push(each);
+    const others = idle[direction];
+    if (others.length < MOST_IDLE && each.bytes.length <= LONGEST) others.push(each);
     each = before;
   }
 }
@@ -117,9 +126,9 @@ function placeOf(from: number, to: number): number {
   return (67 * from + to) & (PLACES - 1);
 }
 
-const idle: Pad[] = [];
-/** One engine reads while another writes, and each may have been asked for by a third. */
-const MOST_IDLE = 4;
+const idle: Readonly<Record<Direction, Pad[]>> = { in: [], out: [] };
+/** One engine reads while another writes, and each may have been asked for by a third. Of either direction. */
+const MOST_IDLE = 2;
 /** Bytes: a datagram that nobody has to cut, and the reader's early records. */
 const SHORTEST = 2048;
 /** Bytes of a pad that is kept: the longest datagram has room, and the 64 KiB that a socket gives behind the beginning of a record. */

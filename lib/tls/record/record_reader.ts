@@ -202,7 +202,7 @@ export class RecordReader {
 
   /** The one before is given back with it: payloads in it may have been handed out. */
   #another(): Pad {
-    const pad = borrowPad(this.#backlog.size);
+    const pad = borrowPad(this.#backlog.size, "in");
     pad.before = this.#pad;
     return pad;
   }
