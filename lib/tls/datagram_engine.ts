@@ -9,7 +9,6 @@
  * @module
  */
 
-import { concat } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
@@ -221,9 +220,14 @@ export class DatagramEngine implements Engine {
 
   #granted(grant: () => readonly Uint8Array[], now: number): void {
     this.#enter(now);
-    // In one piece: what is delivered is valid together.
-    this.#reader.push(concat(...grant()));
-    this.#try(() => this.#read());
+    this.#reader.push(NOTHING);
+    this.#try(() => {
+      for (const whole of grant()) {
+        this.#reader.pushAgain(whole);
+        this.#read();
+      }
+      this.#read();
+    });
     this.#flush();
     this.#watcher?.granted(this, now);
   }

@@ -89,7 +89,7 @@ export class Durability implements Disposable {
     this.#session = new DurableSession({
       ...{ ...begun, role, granted, keys: this.#keys, check: this.#check },
       sizes: { sent: writer.longestContent, received: reader.longestContent },
-      window: () => reader.seen,
+      window: () => reader.seenIn(1),
     });
     this.#keys = undefined;
     reader.endure(this.#session.numbers, seen);

@@ -15,7 +15,7 @@ import type { EpochKeys } from "./epoch_keys.ts";
 import type { Protection } from "./protection.ts";
 import { ReplayWindow, type WindowState } from "./replay_window.ts";
 import { isUnified, unifiedAt, type UnifiedRecord } from "./unified_header.ts";
-import { isFor, type OpenedRecord, UnifiedReader } from "./unified_reader.ts";
+import { type Admission, isFor, type OpenedRecord, UnifiedReader } from "./unified_reader.ts";
 
 /** One record as it stands in a datagram. Views. */
 export interface RawRecord {
@@ -100,7 +100,13 @@ export class DatagramReader {
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
   get newest(): number {
-    return this.#durable?.newest ?? this.#unified?.newest ?? this.#window.highest;
+    if (this.#unified) return this.#durable?.heard ?? this.#unified.newest;
+    return this.#durable?.newest ?? this.#window.highest;
+  }
+
+  /** Version 1.3: the epoch of the newest record that opened. */
+  get heardEpoch(): Epoch {
+    return this.#unified?.heardEpoch ?? 0;
   }
 
   /** The newest epoch that is read. */
@@ -158,15 +164,15 @@ export class DatagramReader {
     this.#named = isNamed;
   }
 
-  /** Version 1.2: from here on a record is read only once `numbers` admit it, and none that was `seen`. */
+  /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
   endure(numbers: DurableNumbers, seen?: WindowState): void {
     this.#durable = numbers;
-    if (seen) this.#window.load(seen);
+    if (seen) this.#windowOf(numbers.receivedEpoch).load(seen);
   }
 
-  /** Which records of epoch 1 were read. */
-  get seen(): WindowState {
-    return this.#window.state;
+  /** Which records of `epoch` were read; it has keys. */
+  seenIn(epoch: Epoch): WindowState {
+    return this.#windowOf(epoch).state;
   }
 
   /** Epochs before `epoch` are not read any more, that in the clear included. */
@@ -182,6 +188,13 @@ export class DatagramReader {
     this.#isIdentified = false;
     this.#isEarly = false;
     this.#plaintextLength = 0;
+  }
+
+  /** Takes a record once more that was not admitted when it came, as `push` does, but payloads handed out since then stay. */
+  pushAgain(whole: Uint8Array): void {
+    this.#datagram = whole;
+    this.#at = 0;
+    this.#isIdentified = true;
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
@@ -210,6 +223,10 @@ export class DatagramReader {
     this.#early = [];
     this.#datagram = NOTHING;
     this.#plaintext = NOTHING;
+  }
+
+  #windowOf(epoch: Epoch): ReplayWindow {
+    return this.#unified?.windowOf(epoch) ?? this.#window;
   }
 
   #nextPlain(): DatagramRecord | "no record" | undefined {
@@ -242,7 +259,7 @@ export class DatagramReader {
 
   #openUnified(record: UnifiedRecord): DatagramRecord | undefined {
     const out = this.#room(record.whole.length);
-    const opened = this.#unified?.read(record, out);
+    const opened = this.#unified?.read(record, out, this.#durable && admissionBy(this.#durable));
     if (!opened || opened.payload.length > this.#limit) return undefined;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
@@ -321,6 +338,12 @@ export class DatagramReader {
 function admits(durable: DurableNumbers, { type, number, whole }: RawRecord, inner: Uint8Array): boolean {
   const inside = type === CONTENT.connectionId ? unwrap(number, inner)?.type : type;
   return inside === CONTENT.returnRoutability ? durable.hears(number) : durable.admits(number, whole);
+}
+
+/** The same in version 1.3. */
+function admissionBy(durable: DurableNumbers): Admission {
+  return ({ epoch, number, type }, whole) =>
+    type === CONTENT.returnRoutability ? durable.hears(number, epoch) : durable.admits(number, whole, epoch);
 }
 
 function readClear({ type, version, number, body }: RawRecord): DatagramRecord | undefined {

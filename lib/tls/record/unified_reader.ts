@@ -16,6 +16,9 @@ export interface OpenedRecord {
   readonly payload: Uint8Array;
 }
 
+/** Whether what was opened, and stands as `whole` in its datagram, may be delivered now. */
+export type Admission = (opened: OpenedRecord, whole: Uint8Array) => boolean;
+
 /** One epoch that is read. */
 interface Line {
   readonly epoch: Epoch;
@@ -38,6 +41,11 @@ export class UnifiedReader implements Disposable {
   /** Grows with every record that is newer than all that opened before it; -1 before the first. */
   get newest(): number {
     return this.#newest;
+  }
+
+  /** The epoch of the newest record; 0 before the first. */
+  get heardEpoch(): Epoch {
+    return this.#newestEpoch;
   }
 
   /** The newest epoch that has keys; 0 before the first. */
@@ -72,8 +80,16 @@ export class UnifiedReader implements Disposable {
     return this.#lines.some(({ epoch }) => epoch % 4 === epochBits);
   }
 
-  /** Opens `record` into `out`, which has room for its ciphertext; `undefined` for what does not belong here or is not fresh. */
-  read(record: UnifiedRecord, out: Uint8Array): OpenedRecord | undefined {
+  /** Which records of `epoch` were used; `undefined` where it has no keys. */
+  windowOf(epoch: Epoch): ReplayWindow | undefined {
+    return this.#lines.find((line) => line.epoch === epoch)?.window;
+  }
+
+  /**
+   * Opens `record` into `out`, which has room for its ciphertext; `undefined` for what does not belong here, is not fresh, or
+   * is not admitted by now, and then it is as if it had not come.
+   */
+  read(record: UnifiedRecord, out: Uint8Array, admits?: Admission): OpenedRecord | undefined {
     const { whole, bodyAt } = record;
     const body = whole.subarray(bodyAt);
     // Newest first: of two epochs with the same bits it is the later one (RFC 9147 4.2.2).
@@ -90,9 +106,11 @@ export class UnifiedReader implements Disposable {
       this.#failed++;
       return undefined;
     }
-    this.#use(line, number);
     // RFC 9147 4: the limit is the inner plaintext's, padding and all.
-    return length > MAX_PLAINTEXT + 1 ? undefined : unwrap(line.epoch, number, out.subarray(0, length));
+    const opened = length > MAX_PLAINTEXT + 1 ? undefined : unwrap(line.epoch, number, out.subarray(0, length));
+    if (opened && admits && !admits(opened, whole)) return undefined;
+    this.#use(line, number);
+    return opened;
   }
 
   /** Wipes all keys. */
