@@ -43,6 +43,8 @@ export class PostHandshake {
   /** The peer's epoch in which it was asked for new keys. */
   #askedIn: Epoch = 0;
   #forgetAt: number | undefined;
+  /** The peer has new keys, and was not heard under them yet. */
+  #isRenewed = false;
 
   constructor(options: PostHandshakeOptions) {
     this.#options = options;
@@ -79,6 +81,10 @@ export class PostHandshake {
   refresh(now: number): void {
     const { reader, writer, flight } = this.#options;
     flight.urge(writer, now);
+    if (this.#isRenewed && reader.heardEpoch === reader.epoch) {
+      this.#isRenewed = false;
+      this.#forgetAt = now + RETENTION;
+    }
     if (reader.wear >= 1) throw new SeccfError("exhausted", "too many records came that the key does not open");
     const asks = reader.wear >= WORN && this.#askedIn !== reader.epoch;
     if (asks || writer.written >= this.#options.recordsPerKey) this.#updateKeys(asks, now);
@@ -121,9 +127,10 @@ export class PostHandshake {
   #keyUpdate(isRequested: boolean, now: number): void {
     const { reader, epochs } = this.#options;
     const epoch = epochs.renewReceived();
-    // RFC 9147 8: the peer goes on in the old one until it has our ACK, and what it said there may be on its way still.
+    // RFC 9147 8: the peer goes on in the old one until it has our ACK, which may never come to it.
     reader.forget(epoch - 2);
-    this.#forgetAt = now + RETENTION;
+    this.#forgetAt = undefined;
+    this.#isRenewed = true;
     if (isRequested) this.#updateKeys(false, now);
   }
 
