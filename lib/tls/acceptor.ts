@@ -31,7 +31,8 @@ import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { isUnified, unifiedAt } from "./record/unified_header.ts";
 import { RefusedHellos } from "./refused_hellos.ts";
-import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
+import { sessionName } from "./saved_fields.ts";
+import { type AnySavedSession, decodeSavedSession } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
 
 /**
@@ -101,6 +102,7 @@ class DatagramAcceptor implements Acceptor {
   }
 
   missing(datagram: Uint8Array, from: string): string | undefined {
+    if (datagram.length > 0 && isUnified(datagram[0]!)) return this.#missing13(datagram, from);
     const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
     if (record?.epoch !== 1) return undefined;
     const { type, connectionId } = record;
@@ -137,6 +139,13 @@ class DatagramAcceptor implements Acceptor {
     this.#outputs.push({ kind: "accepted", engine, from: at, revived: saved.session });
     if (peer.from !== from) this.#paths.begin(peer, from, datagram.length, now);
     return true;
+  }
+
+  #missing13(datagram: Uint8Array, from: string): string | undefined {
+    const { connectionId: id } = unifiedAt(datagram, 0, this.#policy.connectionIdLength) ?? {};
+    if (id && id.length > 0) return this.#peers.withId(id) ? undefined : sessionName(id, from);
+    const isHere = this.#peers.at(from) || this.#peers.rivalAt(from);
+    return isHere ? undefined : sessionName(undefined, from);
   }
 
   expire(now: number): void {
@@ -199,7 +208,7 @@ class DatagramAcceptor implements Acceptor {
   }
 
   /** A session that was saved, not yet to be found by anybody. */
-  #revived(saved: SavedSession, at: string, now: number): Peer {
+  #revived(saved: AnySavedSession, at: string, now: number): Peer {
     const { session, connectionIds } = saved;
     const id = connectionIds?.server ?? NOTHING;
     const engine = new DatagramEngine({

@@ -12,7 +12,7 @@
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
-import { DatagramHandshake, type HandshakeWatcher } from "./datagram_handshake.ts";
+import { DatagramHandshake, earlier, type HandshakeWatcher } from "./datagram_handshake.ts";
 import { Durability } from "./durability.ts";
 import { endingOf, endsConnection } from "./ending.ts";
 import type { Answer, Demand, Durable, Engine, Output, Resumable, Session } from "./engine.ts";
@@ -27,7 +27,8 @@ import { CONTENT } from "./record/content_type.ts";
 import { DatagramReader, type DatagramRecord } from "./record/datagram_reader.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
-import { keptKeys, type SavedSession } from "./saved_session.ts";
+import { type AnySavedSession, keptKeys } from "./saved_session.ts";
+import { isSaved13 } from "./saved_session13.ts";
 
 /** The engine of either role. */
 export class DatagramEngine implements Engine {
@@ -46,7 +47,7 @@ export class DatagramEngine implements Engine {
   readonly #durability: Durability | undefined;
 
   constructor(birth: Birth) {
-    const { role, datagrams, saved, first = { messageSeq: 0, recordNumber: 0 } } = birth;
+    const { role, datagrams, saved, first = { messageSeq: firstSeqOf(saved), recordNumber: 0 } } = birth;
     this.#role = role;
     this.#reader = new DatagramReader(birth.policy.connectionId ?? NOTHING);
     this.#writer = new DatagramWriter(datagrams.mtu, first.recordNumber);
@@ -58,7 +59,7 @@ export class DatagramEngine implements Engine {
     this.#endsAt = policy.deadline;
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
-      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey },
+      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, durable: datagrams.durable },
     };
     this.#handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
     if (saved) this.#resume(saved, policy);
@@ -67,9 +68,8 @@ export class DatagramEngine implements Engine {
   }
 
   get deadline(): number | undefined {
-    const due = this.#handshake.dueAt ?? this.#durability?.session?.numbers.dueAt;
-    if (this.#state === "open") return due;
-    return due === undefined || this.#endsAt === undefined ? this.#endsAt : Math.min(due, this.#endsAt);
+    const due = earlier(this.#handshake.dueAt, this.#durability?.session?.numbers.dueAt);
+    return this.#state === "open" ? due : this.#endsAt === undefined ? undefined : earlier(due, this.#endsAt);
   }
 
   get durable(): Durable | undefined {
@@ -211,11 +211,23 @@ export class DatagramEngine implements Engine {
   }
 
   /** Goes on with a session instead of a handshake. */
-  #resume(saved: SavedSession, { random }: Policy): void {
-    this.#durability?.resume(saved, { random, now: this.#now });
-    this.#handshake.resume(saved.connectionIds);
+  #resume(saved: AnySavedSession, { random }: Policy): void {
+    if (isSaved13(saved)) {
+      this.#handshake.resume13(saved, this.#now);
+      this.#durability?.resume13(saved, this.#handshake.progress!, this.#now);
+      this.#endureHandshake();
+    } else {
+      this.#durability?.resume(saved, { random, now: this.#now });
+      this.#handshake.resume(saved.connectionIds);
+    }
     this.#state = "open";
     this.#endsAt = undefined;
+  }
+
+  /** Version 1.3 has messages behind its handshake. */
+  #endureHandshake(): void {
+    const numbers = this.#durability?.session?.numbers;
+    if (numbers && this.#handshake.isVersion13) this.#handshake.endure(numbers);
   }
 
   #granted(grant: () => readonly Uint8Array[], now: number): void {
@@ -334,7 +346,8 @@ export class DatagramEngine implements Engine {
   #established(session: Session, resumable?: Resumable): void {
     this.#state = "open";
     this.#endsAt = undefined;
-    this.#durability?.establish(session, this.#handshake.connectionIds, this.#now);
+    this.#durability?.establish(session, this.#handshake, this.#now);
+    this.#endureHandshake();
     this.#outputs.push({ kind: "established", session });
     if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
     this.#watcher?.established(this, session);
@@ -375,6 +388,11 @@ export class DatagramEngine implements Engine {
     this.#durability?.settle();
     for (const bytes of this.#writer.take().reverse()) this.#outputs.unshift({ kind: "transmit", bytes });
   }
+}
+
+/** The peer's next message_seq. */
+function firstSeqOf(saved: AnySavedSession | undefined): number {
+  return saved && isSaved13(saved) ? saved.keys.nextReceived : 0;
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

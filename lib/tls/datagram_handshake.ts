@@ -21,6 +21,8 @@ import { decodeAck } from "./record/ack.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramReader, DatagramRecord } from "./record/datagram_reader.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+import type { DurableNumbers } from "./record/durable_numbers.ts";
+import type { Progress13, SavedSession13 } from "./saved_session13.ts";
 
 /** What a handshake is part of. */
 export interface DatagramHandshakeOptions {
@@ -33,6 +35,8 @@ export interface DatagramHandshakeOptions {
   readonly messageSeq: number;
   /** Version 1.3: records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
+  /** The session is to outlive its process. */
+  readonly durable: boolean;
 }
 
 /** Who has to know how far it is; forgotten once it is over. */
@@ -67,6 +71,12 @@ export class DatagramHandshake implements Disposable {
   #afterwards: PostHandshake | undefined;
   /** Once the session is established. */
   #sequel: Sequel | undefined;
+  /** Version 1.3, where the session outlives its process: what has to be on record before others count on it. */
+  #numbers: DurableNumbers | undefined;
+  /** An ACK is to be said when what it acknowledges is on record. */
+  #ackWaits = false;
+  /** Reports the session of a client that is to outlive its process, when the server has acknowledged its Finished. */
+  #report: (() => void) | undefined;
 
   /** `begin` makes the state machine. */
   constructor(
@@ -82,6 +92,7 @@ export class DatagramHandshake implements Disposable {
     this.#acks = new Acknowledgements(options.retransmit / 4);
     this.#link = new DatagramLink({
       ...{ role, reader, writer, messageSeq, flight: this.#flight, reassembler: this.#reassembler },
+      durable: options.durable,
       demand: (demand) => {
         this.#demand = demand;
         this.#watcher?.demanded(demand);
@@ -146,6 +157,33 @@ export class DatagramHandshake implements Disposable {
     this.#speak((machine) => machine.start());
   }
 
+  /** Version 1.3, once the session is established: how far the two ends are, to be asked at any time. */
+  get progress(): (() => Progress13) | undefined {
+    const [link, afterwards, epochs] = [this.#link, this.#afterwards, this.#link?.epochs];
+    if (!link || !afterwards || !epochs) return undefined;
+    return () => ({
+      ...{ sent: epochs.sent, received: epochs.received, earlier: epochs.earlier },
+      ...{ said: afterwards.said, isUpdating: afterwards.isUpdating },
+      ...{ nextSent: link.sendSeq, nextReceived: this.#reassembler.next },
+    });
+  }
+
+  /** Version 1.3: the session outlives its process by `numbers`. */
+  endure(numbers: DurableNumbers): void {
+    this.#numbers = numbers;
+    this.#afterwards?.endure(numbers);
+  }
+
+  /** Version 1.3: the handshake was made before, by an engine that was saved; whose `keys` are this one's from here on. */
+  resume13({ keys, connectionIds }: SavedSession13, now: number): void {
+    const link = this.#link;
+    if (!link) return;
+    this.#leave();
+    link.resume(keys, connectionIds);
+    this.#connectionIds = connectionIds;
+    if (link.epochs) this.#goOn(link, link.epochs, keys, now);
+  }
+
   /** Version 1.2: the handshake was made before, by an engine that was saved; nothing of it is left but what it agreed on. */
   resume(connectionIds: ConnectionIds | undefined): void {
     this.#leave();
@@ -172,9 +210,14 @@ export class DatagramHandshake implements Disposable {
   acknowledged({ epoch, payload }: DatagramRecord, now: number): void {
     if (!this.isVersion13 || epoch === 0) return;
     this.#now = now;
+    // Nothing could be said again that is missing: as if it had been lost.
+    if (this.#afterwards?.isAble === false) return;
     // In any epoch: those of the two directions go on without each other.
     this.#flight.acknowledge(decodeAck(payload), this.#options.writer, now);
-    if (!this.#flight.isKept) this.#afterwards?.acknowledged();
+    if (this.#flight.isKept) return;
+    this.#afterwards?.acknowledged();
+    this.#report?.();
+    this.#report = undefined;
   }
 
   /**
@@ -279,6 +322,21 @@ export class DatagramHandshake implements Disposable {
   }
 
   #sayAck(): void {
+    if (this.#numbers) this.#sayAckLater(this.#numbers);
+    else this.#sayAckNow();
+  }
+
+  /** Who acknowledges what a crash makes it forget leaves its peer alone with it; a message of which a piece is missing is forgotten. */
+  #sayAckLater(numbers: DurableNumbers): void {
+    if (this.#ackWaits || this.#reassembler.held > 0) return;
+    this.#ackWaits = true;
+    numbers.after(() => {
+      this.#ackWaits = false;
+      if (this.#afterwards?.isAble) this.#sayAckNow();
+    });
+  }
+
+  #sayAckNow(): void {
     this.#acks?.say(this.#options.writer, this.sendEpoch);
     // During a handshake each ACK has all of the flight.
     if (!this.#machine) this.#acks?.clear();
@@ -334,7 +392,10 @@ export class DatagramHandshake implements Disposable {
     else this.#endIn12();
     this.#leave();
     this.#doubt = this.#heard = undefined;
-    watcher?.established(session, resumable);
+    const report = () => watcher?.established(session, resumable);
+    // What is on record of a client must not wait for a Finished that nobody could say again.
+    if (this.#options.durable && this.#afterwards && this.#options.role === "client") this.#report = report;
+    else report();
   }
 
   /** An idle session keeps nothing that it has no more use for. */
@@ -345,11 +406,11 @@ export class DatagramHandshake implements Disposable {
     this.#link = undefined;
   }
 
-  #goOn(link: DatagramLink, epochs: Epochs): void {
+  #goOn(link: DatagramLink, epochs: Epochs, saved?: SavedSession13["keys"], now: number = this.#now): void {
     const { role, reader, writer, recordsPerKey } = this.#options;
     this.#afterwards = new PostHandshake({
       ...{ role, reader, writer, recordsPerKey, epochs, sequel: this.#sequel },
-      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now: this.#now },
+      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved },
       nextSeq: () => link.nextSeq(),
     });
   }
@@ -362,7 +423,8 @@ export class DatagramHandshake implements Disposable {
   }
 }
 
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
+/** Of two times, either of which may never come. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return Math.min(one, other);
 }
