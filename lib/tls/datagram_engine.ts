@@ -60,6 +60,7 @@ export class DatagramEngine implements Engine {
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
       ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, durable: datagrams.durable },
+      resumable: (state: Resumable) => this.#outputs.push({ kind: "resumable", state }),
     };
     this.#handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
     if (saved) this.#resume(saved, policy);

@@ -37,6 +37,8 @@ export interface DatagramHandshakeOptions {
   readonly recordsPerKey: number;
   /** The session is to outlive its process. */
   readonly durable: boolean;
+  /** Version 1.3: takes what a ticket leaves for a later handshake. */
+  readonly resumable: (state: Resumable) => void;
 }
 
 /** Who has to know how far it is; forgotten once it is over. */
@@ -407,9 +409,9 @@ export class DatagramHandshake implements Disposable {
   }
 
   #goOn(link: DatagramLink, epochs: Epochs, saved?: SavedSession13["keys"], now: number = this.#now): void {
-    const { role, reader, writer, recordsPerKey } = this.#options;
+    const { role, reader, writer, recordsPerKey, resumable } = this.#options;
     this.#afterwards = new PostHandshake({
-      ...{ role, reader, writer, recordsPerKey, epochs, sequel: this.#sequel },
+      ...{ role, reader, writer, recordsPerKey, epochs, resumable, sequel: this.#sequel },
       ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved },
       nextSeq: () => link.nextSeq(),
     });

@@ -7,6 +7,7 @@
 
 import { SeccfError } from "../error.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
+import type { Resumable } from "./engine.ts";
 import { RESERVE } from "./durable_session.ts";
 import type { Epochs } from "./epochs.ts";
 import type { Flight } from "./flight.ts";
@@ -30,6 +31,8 @@ export interface PostHandshakeOptions {
   readonly flight: Flight;
   readonly connectionIds: ConnectionIds | undefined;
   readonly sequel: Sequel | undefined;
+  /** Takes what a ticket leaves for a later handshake. */
+  readonly resumable: (state: Resumable) => void;
   /** Records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
   /** message_seq of the next message. */
@@ -112,8 +115,16 @@ export class PostHandshake {
     if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
     else if (type === HANDSHAKE.newConnectionId) this.#newConnectionId(body);
     else if (type === HANDSHAKE.requestConnectionId) this.#requestConnectionId(body);
-    else if (this.#options.sequel) this.#options.sequel.message(message);
-    else throw unexpected("a handshake message");
+    else this.#sequelMessage(message);
+  }
+
+  #sequelMessage(message: HandshakeMessage): void {
+    const { sequel, resumable, role } = this.#options;
+    // A session that was saved keeps nothing that keys for others could be made of: its tickets are passed over.
+    if (!sequel && role === "client" && message.type === HANDSHAKE.newSessionTicket) return;
+    if (!sequel) throw unexpected("a handshake message");
+    const state = sequel.message(message);
+    if (state) resumable(state);
   }
 
   /**
