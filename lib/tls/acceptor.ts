@@ -31,7 +31,8 @@ import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";
-import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
+import { sessionName } from "./saved_fields.ts";
+import { type AnySavedSession, decodeSavedSession } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
 import { SpentHellos } from "./spent_hellos.ts";
 
@@ -98,14 +99,15 @@ class DatagramAcceptor implements Acceptor {
   }
 
   missing(datagram: Uint8Array, from: string): string | undefined {
-    const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
-    if (record?.epoch !== 1) return undefined;
-    const { type, connectionId } = record;
-    if (type === CONTENT.connectionId) {
-      return this.#peers.withId(connectionId) ? undefined : sessionName(connectionId, from);
-    }
+    const idLength = this.#policy.connectionIdLength;
+    if (datagram.length === 0 || !findRecord(datagram, 0, datagram.length, idLength, PLACE)) return undefined;
+    const { hasId, idAt, isUnified, epoch, type } = PLACE;
+    if (!isUnified && epoch !== 1) return undefined;
+    const id = datagram.subarray(idAt, hasId ? idAt + idLength : idAt);
+    if (id.length > 0) return this.#peers.withId(id) ? undefined : sessionName(id, from);
+    const isRecord = isUnified || (type >= CONTENT.alert && type <= CONTENT.applicationData);
     const isHere = this.#peers.at(from) || this.#peers.rivalAt(from);
-    return isHere || type < CONTENT.alert || type > CONTENT.applicationData ? undefined : sessionName(undefined, from);
+    return isHere || !isRecord ? undefined : sessionName(undefined, from);
   }
 
   revive({ state, from: at }: RevivedSession, datagram: Uint8Array, from: string, now: number): boolean {
@@ -220,7 +222,7 @@ class DatagramAcceptor implements Acceptor {
   }
 
   /** A session that was saved, not yet to be found by anybody. */
-  #revived(saved: SavedSession, at: string, now: number): Peer {
+  #revived(saved: AnySavedSession, at: string, now: number): Peer {
     const { session, connectionIds } = saved;
     const id = connectionIds?.server ?? NOTHING;
     const engine = new DatagramEngine({

@@ -4,7 +4,7 @@ import type { DatagramPolicy } from "./dtls_options.ts";
 import type { Engine, Session } from "./engine.ts";
 import type { Handshake, HandshakeLink } from "./handshake.ts";
 import type { Policy } from "./options.ts";
-import type { SavedSession } from "./saved_session.ts";
+import type { AnySavedSession } from "./saved_session.ts";
 
 /** How an engine begins. */
 export interface Birth {
@@ -16,8 +16,8 @@ export interface Birth {
   /** A server goes on where its client is, since nothing was kept of what came before: message_seq and record number. */
   readonly first?: { readonly messageSeq: number; readonly recordNumber: number };
   readonly watcher?: Watcher;
-  /** Instead of a handshake: an established session of version 1.2, whose keys are the engine's from here on. */
-  readonly saved?: SavedSession;
+  /** Instead of a handshake: an established session, whose keys are the engine's from here on. */
+  readonly saved?: AnySavedSession;
 }
 
 /** Who has to know what becomes of an engine: the acceptor. */

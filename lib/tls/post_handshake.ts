@@ -7,6 +7,8 @@
 
 import { SeccfError } from "../error.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
+import type { Resumable } from "./engine.ts";
+import { RESERVE } from "./durable_session.ts";
 import type { Epochs } from "./epochs.ts";
 import type { Flight } from "./flight.ts";
 import type { Sequel } from "./handshake.ts";
@@ -16,6 +18,8 @@ import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/messag
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramReader } from "./record/datagram_reader.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+import type { DurableNumbers } from "./record/durable_numbers.ts";
+import type { Said, SavedSession13 } from "./saved_session13.ts";
 
 /** What it is part of; all of it stays its owner's. */
 export interface PostHandshakeOptions {
@@ -27,25 +31,44 @@ export interface PostHandshakeOptions {
   readonly flight: Flight;
   readonly connectionIds: ConnectionIds | undefined;
   readonly sequel: Sequel | undefined;
+  /** Takes what a ticket leaves for a later handshake. */
+  readonly resumable: (state: Resumable) => void;
   /** Records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
   /** message_seq of the next message. */
   readonly nextSeq: () => number;
   readonly now: number;
+  /** Instead of a handshake that is just over: what the session was saved with. */
+  readonly saved?: SavedSession13["keys"] | undefined;
 }
 
 /** One established session. What it throws ends the association. */
 export class PostHandshake {
   readonly #options: PostHandshakeOptions;
   #sendEpoch: Epoch = FIRST_OF_DATA;
-  /** This side's KeyUpdate is not acknowledged yet. */
+  /** This side's KeyUpdate was said, and its new keys are not in use. */
   #isUpdating = false;
+  /** It is acknowledged, and the new keys have no numbers yet. */
+  #isSwitching = false;
+  /** Client: the server has acknowledged its Finished. */
+  #isHeard = false;
   /** The peer's epoch in which it was asked for new keys. */
   #askedIn: Epoch = 0;
   #forgetAt: number | undefined;
+  /** The peer has new keys, and was not heard under them yet. */
+  #isRenewed = false;
+
+  /** What has to be on record before it is said, or before others count on it. */
+  #numbers: DurableNumbers | undefined;
+  /** What is said when it is on record. */
+  #waiting: Said[] = [];
 
   constructor(options: PostHandshakeOptions) {
     this.#options = options;
+    if (options.saved) {
+      this.#resume(options.saved);
+      return;
+    }
     if (options.role === "client") return;
     // The client has heard the server's flight, and says its own again until it hears of it (RFC 9147 5.8.1).
     options.writer.forget(FIRST_OF_DATA);
@@ -62,14 +85,46 @@ export class PostHandshake {
     return this.#forgetAt;
   }
 
+  /** Whether a KeyUpdate of this side is under way. */
+  get isUpdating(): boolean {
+    return this.#isUpdating;
+  }
+
+  /** What was said, or is about to be, and is not acknowledged. */
+  get said(): readonly Said[] {
+    return [...this.#options.flight.messagesIn(this.#sendEpoch), ...this.#waiting];
+  }
+
+  /** Whether there are record numbers for what is not data. */
+  get isAble(): boolean {
+    return this.#numbers === undefined || this.#numbers.left >= RESERVE / 2;
+  }
+
+  /** The session is to outlive its process: from here on nothing is said before it is on record. */
+  endure(numbers: DurableNumbers): void {
+    const { flight, writer } = this.#options;
+    this.#numbers = numbers;
+    if (!this.#options.saved) return;
+    if (flight.isKept) numbers.after(() => flight.send(writer, numbers.now, true));
+    else if (this.#isUpdating) this.#switch();
+  }
+
   /** The peer's next message. */
   message(message: HandshakeMessage, now: number): void {
     const { type, body } = message;
     if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
     else if (type === HANDSHAKE.newConnectionId) this.#newConnectionId(body);
     else if (type === HANDSHAKE.requestConnectionId) this.#requestConnectionId(body);
-    else if (this.#options.sequel) this.#options.sequel.message(message);
-    else throw unexpected("a handshake message");
+    else this.#sequelMessage(message);
+  }
+
+  #sequelMessage(message: HandshakeMessage): void {
+    const { sequel, resumable, role } = this.#options;
+    // A session that was saved keeps nothing that keys for others could be made of: its tickets are passed over.
+    if (!sequel && role === "client" && message.type === HANDSHAKE.newSessionTicket) return;
+    if (!sequel) throw unexpected("a handshake message");
+    const state = sequel.message(message);
+    if (state) resumable(state);
   }
 
   /**
@@ -77,8 +132,13 @@ export class PostHandshake {
    * acknowledged. Throws `exhausted` where it is too late.
    */
   refresh(now: number): void {
-    const { reader, writer, flight } = this.#options;
-    flight.urge(writer, now);
+    const { reader, writer, flight, epochs } = this.#options;
+    if (this.isAble) flight.urge(writer, now);
+    if (this.#numbers?.ceilingEpoch === reader.epoch) epochs.forgetEarlier();
+    if (this.#isRenewed && reader.heardEpoch === reader.epoch) {
+      this.#isRenewed = false;
+      this.#forgetAt = now + RETENTION;
+    }
     if (reader.wear >= 1) throw new SeccfError("exhausted", "too many records came that the key does not open");
     const asks = reader.wear >= WORN && this.#askedIn !== reader.epoch;
     if (asks || writer.written >= this.#options.recordsPerKey) this.#updateKeys(asks, now);
@@ -86,27 +146,26 @@ export class PostHandshake {
 
   /** The peer has all that was said. */
   acknowledged(): void {
-    const { role, reader, writer, epochs } = this.#options;
+    const { role, reader, writer } = this.#options;
+    this.#isHeard = true;
     if (role === "client" && this.#sendEpoch === FIRST_OF_DATA) {
       // The server has our Finished: epoch 2 has nothing to say any more.
       writer.forget(FIRST_OF_DATA);
       if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
     }
-    if (!this.#isUpdating) return;
-    this.#isUpdating = false;
-    this.#sendEpoch = epochs.renewSent();
-    writer.forget(this.#sendEpoch);
+    if (this.#isUpdating && !this.#isSwitching) this.#switch();
   }
 
   /** The time has come to say again what the peer does not acknowledge. */
   repeat(now: number): void {
     const { role, flight, writer } = this.#options;
     if (flight.repetitions < MAX_REPETITIONS) {
-      flight.repeat(writer, now);
+      if (this.isAble) flight.repeat(writer, now);
+      else flight.postpone(now);
       return;
     }
     flight.settle();
-    if (role === "server" || this.#isUpdating) return;
+    if (role === "server" || this.#isHeard) return;
     throw new SeccfError("timeout", "the server never acknowledged the end of the handshake");
   }
 
@@ -121,25 +180,76 @@ export class PostHandshake {
   #keyUpdate(isRequested: boolean, now: number): void {
     const { reader, epochs } = this.#options;
     const epoch = epochs.renewReceived();
-    // RFC 9147 8: the peer goes on in the old one until it has our ACK, and what it said there may be on its way still.
+    // RFC 9147 8: the peer goes on in the old one until it has our ACK, which may never come to it.
     reader.forget(epoch - 2);
-    this.#forgetAt = now + RETENTION;
+    this.#forgetAt = undefined;
+    this.#isRenewed = true;
     if (isRequested) this.#updateKeys(false, now);
   }
 
   /** RFC 9147 8: the new keys are used when the peer has acknowledged that they come. */
   #updateKeys(requested: boolean, now: number): void {
-    const { reader, writer, flight, nextSeq } = this.#options;
+    const { reader, writer, flight } = this.#options;
     if (this.#isUpdating) {
       // For long nobody was there to hear it: now somebody may be.
-      if (flight.dueAt === undefined) flight.send(writer, now, true);
+      if (flight.isKept && flight.dueAt === undefined && this.isAble) flight.send(writer, now, true);
       return;
     }
     this.#isUpdating = true;
     if (requested) this.#askedIn = reader.epoch;
+    this.#say(HANDSHAKE.keyUpdate, encodeKeyUpdate({ requested }), now);
+  }
+
+  /** Says a message; where the session is kept, once it is on record that this is the message of its number. */
+  #say(type: number, body: Uint8Array, now: number): void {
+    const message = { type, messageSeq: this.#options.nextSeq(), body };
+    if (!this.#numbers) {
+      this.#sayNow([message], now);
+      return;
+    }
+    this.#waiting.push(message);
+    this.#numbers.after(() => this.#sayNow(this.#waiting.splice(0), this.#numbers!.now));
+  }
+
+  #sayNow(messages: readonly Said[], now: number): void {
+    const { flight, writer } = this.#options;
+    if (messages.length === 0) return;
     if (!flight.isKept) flight.begin();
-    flight.add(this.#sendEpoch, HANDSHAKE.keyUpdate, nextSeq(), encodeKeyUpdate({ requested }));
+    for (const { type, messageSeq, body } of messages) flight.add(this.#sendEpoch, type, messageSeq, body);
     flight.send(writer, now, true);
+  }
+
+  /** The peer reads the next epoch: it is this side's as soon as it has numbers there. */
+  #switch(): void {
+    const { epochs, writer } = this.#options;
+    const numbers = this.#numbers;
+    if (!numbers) {
+      this.#renew();
+      return;
+    }
+    this.#isSwitching = true;
+    numbers.renew(epochs.sent.epoch + 1, () => {
+      this.#renew();
+      writer.endure(numbers);
+    });
+  }
+
+  #renew(): void {
+    const { epochs, writer } = this.#options;
+    this.#isUpdating = this.#isSwitching = false;
+    this.#sendEpoch = epochs.renewSent();
+    writer.forget(this.#sendEpoch);
+  }
+
+  #resume({ sent, received, said, isUpdating, isNextOpen }: SavedSession13["keys"]): void {
+    const { reader, writer, flight } = this.#options;
+    this.#sendEpoch = sent.epoch;
+    this.#isUpdating = isUpdating;
+    this.#isRenewed = isNextOpen;
+    this.#isHeard = true;
+    writer.forget(sent.epoch);
+    reader.forget(received.epoch);
+    for (const { type, messageSeq, body } of said) flight.add(sent.epoch, type, messageSeq, body);
   }
 
   /** RFC 9147 9. Of several IDs the first is used, and none is kept for later. */

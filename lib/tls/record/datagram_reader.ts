@@ -10,7 +10,7 @@ import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf } from "./datagram_header.ts";
 import { type DatagramRecord, FoundRecord } from "./datagram_record.ts";
-import type { DurableNumbers } from "./durable_numbers.ts";
+import { admits, type DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
 import { type Data, type Pad, returnPad, widerPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
@@ -90,7 +90,13 @@ export class DatagramReader {
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
   get newest(): number {
-    return this.#durable?.newest ?? this.#unified?.newest ?? this.#window.highest;
+    if (this.#unified) return this.#durable?.heard ?? this.#unified.newest;
+    return this.#durable?.newest ?? this.#window.highest;
+  }
+
+  /** Version 1.3: the epoch of the newest record that opened. */
+  get heardEpoch(): Epoch {
+    return this.#unified?.heardEpoch ?? 0;
   }
 
   /** The newest epoch that is read. */
@@ -148,15 +154,15 @@ export class DatagramReader {
     this.#named = isNamed;
   }
 
-  /** Version 1.2: from here on a record is read only once `numbers` admit it, and none that was `seen`. */
+  /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
   endure(numbers: DurableNumbers, seen?: WindowState): void {
     this.#durable = numbers;
-    if (seen) this.#window.load(seen);
+    if (seen) this.#windowOf(numbers.receivedEpoch).load(seen);
   }
 
-  /** Which records of epoch 1 were read. */
-  get seen(): WindowState {
-    return this.#window.state;
+  /** Which records of `epoch` were read; it has keys. */
+  seenIn(epoch: Epoch): WindowState {
+    return this.#windowOf(epoch).state;
   }
 
   /** Epochs before `epoch` are not read any more, that in the clear included. */
@@ -173,6 +179,14 @@ export class DatagramReader {
     if (datagram.length === 0) return;
     this.#hold(datagram);
     this.#pad!.end = datagram.length;
+  }
+
+  /** Takes a record once more that was not admitted when it came, as `push` does, but payloads handed out since then stay. */
+  pushAgain(whole: Uint8Array): void {
+    const at = this.#hold(whole);
+    this.#pad!.at = at;
+    this.#pad!.end = at + whole.length;
+    this.#isIdentified = true;
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
@@ -213,6 +227,10 @@ export class DatagramReader {
     if (this.#pad) this.#pad.end = 0;
   }
 
+  #windowOf(epoch: Epoch): ReplayWindow {
+    return this.#unified?.windowOf(epoch) ?? this.#window;
+  }
+
   #nextPlain(pad: Pad): boolean {
     const { epoch, at, end } = PLACE;
     if (epoch === 0) return this.#inClear && RECORD.readClear(pad, PLACE);
@@ -239,7 +257,7 @@ export class DatagramReader {
   }
 
   #openUnified(unified: UnifiedReader, pad: Pad): boolean {
-    if (!unified.read(pad, PLACE, RECORD) || RECORD.payload.length > this.#limit) return false;
+    if (!unified.read(pad, PLACE, RECORD, this.#durable) || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
     return true;
@@ -294,7 +312,8 @@ export class DatagramReader {
     const isRead = isById
       ? RECORD.unwrap(1, number, pad, plaintextAt, length)
       : RECORD.set(1, number, type, pad.view(plaintextAt, plaintextAt + length));
-    if (this.#durable && !admits(this.#durable, isRead, whole)) return false;
+    const mayBeRead = !this.#durable || (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
+    if (!mayBeRead) return false;
     this.#window.use(number);
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
     return isRead && length <= MAX_PLAINTEXT && RECORD.payload.length <= this.#limit;
@@ -309,16 +328,6 @@ export class DatagramReader {
     pad.used += bytes.length;
     return at;
   }
-}
-
-/**
- * Whether what was opened may be delivered now; nothing stands in it unless `isRead`. What is said of a path (RFC 9853) may at
- * any time: it is worth something only with the address that it came from, and its cookie to this process alone.
- */
-function admits(durable: DurableNumbers, isRead: boolean, whole: Uint8Array): boolean {
-  const { number } = PLACE;
-  const isOfPath = isRead && RECORD.type === CONTENT.returnRoutability;
-  return isOfPath ? durable.hears(number) : durable.admits(number, whole);
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

@@ -66,7 +66,7 @@ export class DatagramWriter {
     }
   }
 
-  /** Version 1.2: from here on the newest epoch's numbers come from `numbers`, which are told what was used. */
+  /** From here on the newest epoch's numbers come from `numbers`, which are told what was used. */
   endure(numbers: DurableNumbers): void {
     const line = this.#line(this.#newest);
     if (line.durable) return;
@@ -82,7 +82,8 @@ export class DatagramWriter {
 
   /** Records that were written in the newest epoch. A count. */
   get written(): number {
-    return this.#lines.at(-1)!.next;
+    const { durable, next } = this.#lines.at(-1)!;
+    return durable?.next ?? next;
   }
 
   /** Bytes of plaintext that one record in a datagram of its own can have. */
@@ -187,7 +188,7 @@ export class DatagramWriter {
 }
 
 function isSpent({ durable, next, sealer }: Line): boolean {
-  return durable ? durable.left === 0 : !sealer.hasNumber(next);
+  return durable ? durable.left === 0 || !sealer.hasNumber(durable.next) : !sealer.hasNumber(next);
 }
 
 /** Bytes of content for which a record is not longer than `room`; not above 0 where there is none. */
