@@ -238,6 +238,16 @@ class DatagramAcceptor implements Acceptor {
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
+      issueIds: (engine, count) => {
+        const peer = this.#peers.of(engine);
+        if (!peer) return [];
+        return Array.from({ length: count }, () => {
+          const id = this.#newId();
+          this.#peers.name(peer, keyOf(id));
+          return id;
+        });
+      },
+      withdrawId: heard<Uint8Array>((peer, id) => this.#peers.unname(peer, keyOf(id))),
       granted: heard<number>((peer, now) => this.#paths.resume(peer, now)),
     };
   }
@@ -246,6 +256,7 @@ class DatagramAcceptor implements Acceptor {
     const to = this.#from;
     if (!this.#paths.settle(peer, to, cookie)) return;
     this.#displace(this.#peers.move(peer, to), peer);
+    peer.engine.moved();
     this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
 

@@ -17,6 +17,8 @@ export interface Peer {
   readonly hello: string;
   /** The Connection ID it gave out, as {@link keyOf} writes it; undefined where it gave none. */
   readonly idKey: string | undefined;
+  /** Those that it gave out later, a few at most. */
+  idKeys?: readonly string[];
   /** Its peer's address; undefined where somebody else has it now. */
   from: string | undefined;
   /** Once established. */
@@ -73,6 +75,18 @@ export class PeerTable {
     return this.#byId.get(keyOf(connectionId));
   }
 
+  /** `peer` is found by `idKey` as well, which is nobody's. */
+  name(peer: Peer, idKey: string): void {
+    this.#byId.set(idKey, peer);
+    peer.idKeys = [...peer.idKeys ?? [], idKey];
+  }
+
+  /** `peer` is not found by `idKey` any more. */
+  unname(peer: Peer, idKey: string): void {
+    if (this.#byId.get(idKey) === peer) this.#byId.delete(idKey);
+    if (peer.idKeys) peer.idKeys = peer.idKeys.filter((each) => each !== idKey);
+  }
+
   /** Takes in a handshake, the rival of whoever is at `from` already. */
   add(peer: Peer, from: string): void {
     this.#name(peer);
@@ -107,7 +121,7 @@ export class PeerTable {
   remove(peer: Peer): void {
     if (!this.#peers.delete(peer.engine)) return;
     this.#handshakeIsOver(peer);
-    if (peer.idKey !== undefined) this.#byId.delete(peer.idKey);
+    for (const idKey of [peer.idKey, ...peer.idKeys ?? []]) if (idKey !== undefined) this.unname(peer, idKey);
     this.#leave(peer);
   }
 

@@ -68,6 +68,9 @@ export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: n
 export class DatagramReader {
   /** What this end wants to receive by, whether it comes to that or not. */
   readonly #ownId: Uint8Array;
+  /** All that this end answers to, once that is more than one, or another (RFC 9147 9). */
+  #ids: Uint8Array[] | undefined;
+  #calledBy: Uint8Array | undefined;
   #protection: Protection | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
@@ -164,6 +167,21 @@ export class DatagramReader {
     this.#named = isNamed;
   }
 
+  /** Version 1.3: records may call this end `id` as well, which is as long as its first name. */
+  answerTo(id: Uint8Array): void {
+    this.#ids = [...this.#ids ?? [this.#ownId], id];
+  }
+
+  /** Version 1.3: records that call this end `id` are for somebody else from here on. */
+  ignore(id: Uint8Array): void {
+    this.#ids = this.#ids?.filter((each) => !equal(each, id));
+  }
+
+  /** What the newest record that opened calls this end, once there is a choice. */
+  get calledBy(): Uint8Array | undefined {
+    return this.#calledBy;
+  }
+
   /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
   endure(numbers: DurableNumbers, seen?: WindowState): void {
     this.#durable = numbers;
@@ -253,13 +271,17 @@ export class DatagramReader {
   }
 
   #isForUs(record: UnifiedRecord): boolean {
-    if (this.#named === undefined && !record.connectionId) return true;
+    const { connectionId: id } = record;
+    if (this.#named === undefined && !id) return true;
+    if (this.#ids && id) return this.#ids.some((each) => equal(each, id));
     return isFor(record, this.#named === false ? NOTHING : this.#ownId, this.#isIdentified);
   }
 
   #openUnified(record: UnifiedRecord): DatagramRecord | undefined {
     const out = this.#room(record.whole.length);
+    const { newest } = this;
     const opened = this.#unified?.read(record, out, this.#durable && admissionBy(this.#durable));
+    if (this.#ids && record.connectionId && this.newest > newest) this.#calledBy = record.connectionId.slice();
     if (!opened || opened.payload.length > this.#limit) return undefined;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
