@@ -12,7 +12,7 @@
  * @module
  */
 
-import { Reader, Writer } from "../bytes/mod.ts";
+import { type Reader, Writer } from "../bytes/mod.ts";
 import { hashLength, type SecretBytes, secretConcat, secretFrom, secretSlice, suiteById } from "../crypto/mod.ts";
 import type { Session } from "./engine.ts";
 import type { Head } from "./epochs.ts";
