@@ -78,9 +78,10 @@ export class Durability implements Disposable {
       this.#begin({ session, connectionIds, above: 0, newest: reader.newest, now });
       return;
     }
-    const { sent, received } = progress();
-    const epochs = { sent: sent.epoch, received: received.epoch };
-    this.#begin({ session, connectionIds, above: 0, newest: reader.seenIn(received.epoch).highest, now, epochs });
+    // A peer with new keys already goes on under the old ones until it is heard under the new.
+    const received = Math.max(FIRST_OF_DATA, reader.heardEpoch);
+    const epochs = { sent: progress().sent.epoch, received };
+    this.#begin({ session, connectionIds, above: 0, newest: reader.seenIn(received).highest, now, epochs });
   }
 
   /** Goes on with `saved`, whose keys are this one's from here on. */
@@ -146,3 +147,5 @@ export class Durability implements Disposable {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** RFC 9147 6.1. */
+const FIRST_OF_DATA = 3;
