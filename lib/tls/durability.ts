@@ -72,14 +72,14 @@ export class Durability implements Disposable {
     },
     now: number,
   ): void {
-    const { reader } = this.#options;
+    const { role, reader } = this.#options;
     this.#progress = progress;
     if (!progress) {
       this.#begin({ session, connectionIds, above: 0, newest: reader.newest, now });
       return;
     }
-    // A peer with new keys already goes on under the old ones until it is heard under the new.
-    const received = Math.max(FIRST_OF_DATA, reader.heardEpoch);
+    // A peer with new keys already goes on under the old ones until it is heard under the new; a client says its Finished again.
+    const received = Math.max(role === "server" ? HANDSHAKE_EPOCH : HANDSHAKE_EPOCH + 1, reader.heardEpoch);
     const epochs = { sent: progress().sent.epoch, received };
     this.#begin({ session, connectionIds, above: 0, newest: reader.seenIn(received).highest, now, epochs });
   }
@@ -148,4 +148,4 @@ export class Durability implements Disposable {
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** RFC 9147 6.1. */
-const FIRST_OF_DATA = 3;
+const HANDSHAKE_EPOCH = 2;

@@ -357,6 +357,32 @@ test("a session that comes back keeps to the record sizes that were agreed (RFC 
   }
 });
 
+test("a server that was killed before it acknowledged Finished does so when it is said again, and the handshake ends well", () => {
+  for (const durable of [false, true]) {
+    const front = new Front({ durable: true, versions: [0xfefc] });
+    const left = client({ durable, versions: [0xfefc] });
+    const [retry] = front.receive(left.sent()[0]!, "c:1");
+    const flight = front.receive(left.receive(retry!.bytes)[0]!, "c:1").flatMap(({ bytes }) => left.receive(bytes));
+    for (const bytes of flight) front.receive(bytes, "c:1");
+    const shelf = new Shelf();
+    keep(front.last, shelf, 2);
+    const [state] = shelf.states as [typeof shelf.states[0]];
+    assert.equal(revivedServer(copy(state!), flight[0]!), undefined, "what was said before proves nothing");
+    const again = left.expire(left.engine.deadline!);
+    const back = revivedServer(copy(state!), again[0]!, left.now)!;
+    while (keep(back.peer, shelf));
+    left.receive(...back.peer.sent());
+    assert.ok(left.session);
+    const before = shelf.states.length;
+    while (keep(left, new Shelf()));
+    back.peer.receive(left.send(toUtf8("here")));
+    while (keep(back.peer, shelf));
+    assert.deepEqual(back.peer.texts, ["here"]);
+    // Once it was heard under the keys of data, those of the handshake are not saved any more.
+    assert.equal(shelf.states.at(-1)!.byteLength, shelf.states[before - 1]!.byteLength - 32);
+  }
+});
+
 test("a server that renews its key before its client knows that the handshake is over is heard in either epoch after a crash", () => {
   for (const isAcknowledged of [false, true]) {
     const front = new Front({ versions: [0xfefc], recordsPerKey: 1 });
