@@ -46,7 +46,8 @@ export interface PostHandshakeOptions {
 /** One established session. What it throws ends the association. */
 export class PostHandshake {
   readonly #options: PostHandshakeOptions;
-  readonly #ids: IdExchange;
+  /** From the first word about Connection IDs on: most sessions say none. */
+  #exchange: IdExchange | undefined;
   #sendEpoch: Epoch = FIRST_OF_DATA;
   /** This side's KeyUpdate was said, and its new keys are not in use. */
   #isUpdating = false;
@@ -69,7 +70,6 @@ export class PostHandshake {
 
   constructor(options: PostHandshakeOptions) {
     this.#options = options;
-    this.#ids = new IdExchange(options);
     if (options.saved) {
       this.#resume(options.saved);
       return;
@@ -123,6 +123,10 @@ export class PostHandshake {
     else this.#sequelMessage(message);
   }
 
+  get #ids(): IdExchange {
+    return this.#exchange ??= new IdExchange(this.#options);
+  }
+
   #giveIds(request: Uint8Array, now: number): void {
     // RFC 9147 8: KeyUpdate is the last word of its epoch. Who asks and asks is answered once.
     if (this.#isUpdating) this.#asked ??= new Uint8Array(request);
@@ -140,7 +144,7 @@ export class PostHandshake {
 
   /** The peer is somewhere else. */
   moved(): void {
-    this.#ids.useSpare();
+    this.#exchange?.useSpare();
   }
 
   /**
@@ -149,7 +153,7 @@ export class PostHandshake {
    */
   refresh(now: number): void {
     const { reader, writer, flight, epochs } = this.#options;
-    this.#ids.refresh();
+    this.#exchange?.refresh();
     if (this.isAble) flight.urge(writer, now);
     if (this.#numbers?.ceilingEpoch === reader.epoch) epochs.forgetEarlier();
     if (this.#isRenewed && reader.heardEpoch === reader.epoch) {
