@@ -254,6 +254,16 @@ class DatagramAcceptor implements Acceptor {
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
+      issueIds: (engine, count) => {
+        const peer = this.#peers.of(engine);
+        if (!peer) return [];
+        return Array.from({ length: count }, () => {
+          const id = this.#newId();
+          this.#peers.name(peer, keyOf(id));
+          return id;
+        });
+      },
+      withdrawId: heard<Uint8Array>((peer, id) => this.#peers.unname(peer, keyOf(id))),
       granted: heard<number>((peer, now) => this.#paths.resume(peer, now)),
     };
   }
@@ -270,6 +280,7 @@ class DatagramAcceptor implements Acceptor {
 
   #move(peer: Peer, to: string): void {
     this.#displace(this.#peers.move(peer, to), peer);
+    peer.engine.moved();
     this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
 

@@ -21,6 +21,7 @@ import type { Birth, Watcher } from "./engine_birth.ts";
 import { exportedBy } from "./exporter.ts";
 import { fragmentsIn } from "./handshake/fragment.ts";
 import { HANDSHAKE } from "./handshake/message.ts";
+import type { IdSource } from "./id_exchange.ts";
 import { MAX_IDLE_RECORDS } from "./limits.ts";
 import type { Policy } from "./options.ts";
 import { discard, OutputQueue } from "./output_queue.ts";
@@ -62,6 +63,7 @@ export class DatagramEngine implements Engine {
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
       ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, durable: datagrams.durable },
+      ids: this.#idSource(),
       resumable: (state: Resumable) => this.#outputs.push({ kind: "resumable", state }),
     };
     const handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
@@ -207,6 +209,11 @@ export class DatagramEngine implements Engine {
     );
   }
 
+  /** The peer is somewhere else, and has proved it. */
+  moved(): void {
+    this.#handshake.moved();
+  }
+
   #enter(now: number): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
     if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
@@ -218,6 +225,14 @@ export class DatagramEngine implements Engine {
     return {
       demanded: (demand) => this.#outputs.push({ kind: "demand", demand }),
       established: (...made) => this.#established(...made),
+    };
+  }
+
+  /** A session that is kept is found by its first name alone, and a client's has no table to be found in. */
+  #idSource(): IdSource {
+    return {
+      issue: (count) => this.#durability ? [] : this.#watcher?.issueIds(this, count) ?? [],
+      withdraw: (id) => this.#watcher?.withdrawId(this, id),
     };
   }
 

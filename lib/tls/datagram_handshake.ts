@@ -15,6 +15,7 @@ import type { Epochs } from "./epochs.ts";
 import { Flight } from "./flight.ts";
 import type { Handshake, HandshakeLink, Sequel } from "./handshake.ts";
 import { type Fragment, fragmentsIn } from "./handshake/fragment.ts";
+import type { IdSource } from "./id_exchange.ts";
 import { HANDSHAKE, unexpected } from "./handshake/message.ts";
 import { Reassembler } from "./handshake/reassembler.ts";
 import { PostHandshake } from "./post_handshake.ts";
@@ -39,6 +40,8 @@ export interface DatagramHandshakeOptions {
   readonly recordsPerKey: number;
   /** The session is to outlive its process. */
   readonly durable: boolean;
+  /** Version 1.3: where other Connection IDs of this end come from. */
+  readonly ids: IdSource;
   /** Version 1.3: takes what a ticket leaves for a later handshake. */
   readonly resumable: (state: Resumable) => void;
 }
@@ -182,6 +185,10 @@ export class DatagramHandshake implements Conversation {
     });
   }
 
+  moved(): void {
+    this.#afterwards?.moved();
+  }
+
   /** Version 1.3: the session outlives its process by `numbers`. */
   endure(numbers: DurableNumbers): void {
     this.#numbers = numbers;
@@ -235,7 +242,7 @@ export class DatagramHandshake implements Conversation {
     // In any epoch: those of the two directions go on without each other.
     this.#flight.acknowledge(decodeAck(payload), this.#options.writer, now);
     if (this.#flight.isKept) return;
-    this.#afterwards?.acknowledged();
+    this.#afterwards?.acknowledged(now);
     this.#report?.();
     this.#report = undefined;
   }
@@ -427,9 +434,9 @@ export class DatagramHandshake implements Conversation {
   }
 
   #goOn(link: DatagramLink, epochs: Epochs, saved?: SavedSession13["keys"], now: number = this.#now): void {
-    const { role, reader, writer, recordsPerKey, resumable } = this.#options;
+    const { role, reader, writer, recordsPerKey, resumable, ids } = this.#options;
     this.#afterwards = new PostHandshake({
-      ...{ role, reader, writer, recordsPerKey, epochs, resumable, sequel: this.#sequel },
+      ...{ role, reader, writer, recordsPerKey, epochs, resumable, ids, sequel: this.#sequel },
       ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved },
       nextSeq: () => link.nextSeq(),
     });

@@ -81,14 +81,15 @@ export class DatagramLink implements HandshakeLink {
 
   /** Version 1.3: the handshake was made before, and `keys`, which are this link's from here on, are what comes of it. */
   resume(
-    { sent, received, nextSent, isNextOpen }: SavedSession13["keys"],
+    { sent, received, next, nextSent, isNextOpen }: SavedSession13["keys"],
     connectionIds: ConnectionIds | undefined,
   ): void {
     this.agreed({ version: DTLS_1_3, ...(connectionIds && { connectionIds }) });
     const epochs = this.#open();
     epochs.sendUnder(sent.epoch, sent.secret);
     epochs.receiveUnder(received.epoch, received.secret);
-    if (isNextOpen) epochs.renewReceived();
+    if (next) epochs.receiveUnder(received.epoch + 1, next);
+    else if (isNextOpen) epochs.renewReceived();
     this.#sendSeq = nextSent;
     this.#sendEpoch = sent.epoch;
   }

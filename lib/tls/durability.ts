@@ -72,15 +72,16 @@ export class Durability implements Disposable {
     },
     now: number,
   ): void {
-    const { reader } = this.#options;
+    const { role, reader } = this.#options;
     this.#progress = progress;
     if (!progress) {
       this.#begin({ session, connectionIds, above: 0, newest: reader.newest, now });
       return;
     }
-    const { sent, received } = progress();
-    const epochs = { sent: sent.epoch, received: received.epoch };
-    this.#begin({ session, connectionIds, above: 0, newest: reader.seenIn(received.epoch).highest, now, epochs });
+    // A peer with new keys already goes on under the old ones until it is heard under the new; a client says its Finished again.
+    const received = Math.max(role === "server" ? HANDSHAKE_EPOCH : HANDSHAKE_EPOCH + 1, reader.heardEpoch);
+    const epochs = { sent: progress().sent.epoch, received };
+    this.#begin({ session, connectionIds, above: 0, newest: reader.seenIn(received).highest, now, epochs });
   }
 
   /** Goes on with `saved`, whose keys are this one's from here on. */
@@ -146,3 +147,5 @@ export class Durability implements Disposable {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+/** RFC 9147 6.1. */
+const HANDSHAKE_EPOCH = 2;

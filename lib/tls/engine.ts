@@ -39,11 +39,11 @@ export type Output =
   | { readonly kind: "closed"; readonly error?: Error };
 
 /**
- * A client's half of an earlier session of version 1.2, for `resume`: opaque, and as secret as the session was. It can be
+ * A client's half of an earlier session, for `resume`: opaque, and as secret as the session was. It can be
  * used more than once. Disposing wipes it.
  */
 export interface Resumable extends Disposable {
-  /** 0x0303 or 0xfefd. */
+  /** 0x0303, 0xfefd, 0x0304 or 0xfefc: no other goes on with it. */
   readonly version: number;
   /** IANA cipher suite. */
   readonly suite: number;

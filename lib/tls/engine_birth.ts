@@ -27,6 +27,10 @@ export interface Watcher {
   ended(engine: Engine): void;
   /** The peer answered a return routability check (RFC 9853); what it brought back, 8 bytes. */
   pathAnswered(engine: Engine, cookie: Uint8Array): void;
+  /** At most `count` other Connection IDs by which the engine is found from here on (RFC 9147 9). */
+  issueIds(engine: Engine, count: number): readonly Uint8Array[];
+  /** The engine is not found by `id` any more, which {@link issueIds} gave or it had from the beginning. */
+  withdrawId(engine: Engine, id: Uint8Array): void;
   /** Record numbers came, which may have been missed before. */
   granted(engine: Engine, now: number): void;
 }

@@ -12,7 +12,7 @@ import { RESERVE } from "./durable_session.ts";
 import type { Epochs } from "./epochs.ts";
 import type { Flight } from "./flight.ts";
 import type { Sequel } from "./handshake.ts";
-import { decodeNewConnectionId, decodeRequestConnectionId } from "./handshake/connection_id_update.ts";
+import { IdExchange, type IdSource } from "./id_exchange.ts";
 import { decodeKeyUpdate, encodeKeyUpdate } from "./handshake/key_update.ts";
 import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/message.ts";
 import type { Epoch } from "./record/datagram_header.ts";
@@ -30,6 +30,7 @@ export interface PostHandshakeOptions {
   /** The client's Finished is in it until the server has acknowledged it. */
   readonly flight: Flight;
   readonly connectionIds: ConnectionIds | undefined;
+  readonly ids: IdSource;
   readonly sequel: Sequel | undefined;
   /** Takes what a ticket leaves for a later handshake. */
   readonly resumable: (state: Resumable) => void;
@@ -45,6 +46,8 @@ export interface PostHandshakeOptions {
 /** One established session. What it throws ends the association. */
 export class PostHandshake {
   readonly #options: PostHandshakeOptions;
+  /** From the first word about Connection IDs on: most sessions say none. */
+  #exchange: IdExchange | undefined;
   #sendEpoch: Epoch = FIRST_OF_DATA;
   /** This side's KeyUpdate was said, and its new keys are not in use. */
   #isUpdating = false;
@@ -62,6 +65,8 @@ export class PostHandshake {
   #numbers: DurableNumbers | undefined;
   /** What is said when it is on record. */
   #waiting: Said[] = [];
+  /** What the peer asked for, and is given when the new keys are in use. */
+  #asked: Uint8Array | undefined;
 
   constructor(options: PostHandshakeOptions) {
     this.#options = options;
@@ -106,16 +111,26 @@ export class PostHandshake {
     this.#numbers = numbers;
     if (!this.#options.saved) return;
     if (flight.isKept) numbers.after(() => flight.send(writer, numbers.now, true));
-    else if (this.#isUpdating) this.#switch();
+    else if (this.#isUpdating) this.#switch(numbers.now);
   }
 
   /** The peer's next message. */
   message(message: HandshakeMessage, now: number): void {
     const { type, body } = message;
     if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
-    else if (type === HANDSHAKE.newConnectionId) this.#newConnectionId(body);
-    else if (type === HANDSHAKE.requestConnectionId) this.#requestConnectionId(body);
+    else if (type === HANDSHAKE.newConnectionId) this.#ids.newConnectionId(body);
+    else if (type === HANDSHAKE.requestConnectionId) this.#giveIds(body, now);
     else this.#sequelMessage(message);
+  }
+
+  get #ids(): IdExchange {
+    return this.#exchange ??= new IdExchange(this.#options);
+  }
+
+  #giveIds(request: Uint8Array, now: number): void {
+    // RFC 9147 8: KeyUpdate is the last word of its epoch. Who asks and asks is answered once.
+    if (this.#isUpdating) this.#asked ??= new Uint8Array(request);
+    else this.#say(HANDSHAKE.newConnectionId, this.#ids.requestConnectionId(request), now);
   }
 
   #sequelMessage(message: HandshakeMessage): void {
@@ -127,12 +142,18 @@ export class PostHandshake {
     if (state) resumable(state);
   }
 
+  /** The peer is somewhere else. */
+  moved(): void {
+    this.#exchange?.useSpare();
+  }
+
   /**
    * Something was said or heard: new keys before the old ones are worn out (RFC 9147 4.5.3), and once more what was not
    * acknowledged. Throws `exhausted` where it is too late.
    */
   refresh(now: number): void {
     const { reader, writer, flight, epochs } = this.#options;
+    this.#exchange?.refresh();
     if (this.isAble) flight.urge(writer, now);
     if (this.#numbers?.ceilingEpoch === reader.epoch) epochs.forgetEarlier();
     if (this.#isRenewed && reader.heardEpoch === reader.epoch) {
@@ -145,7 +166,7 @@ export class PostHandshake {
   }
 
   /** The peer has all that was said. */
-  acknowledged(): void {
+  acknowledged(now: number): void {
     const { role, reader, writer } = this.#options;
     this.#isHeard = true;
     if (role === "client" && this.#sendEpoch === FIRST_OF_DATA) {
@@ -153,7 +174,7 @@ export class PostHandshake {
       writer.forget(FIRST_OF_DATA);
       if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
     }
-    if (this.#isUpdating && !this.#isSwitching) this.#switch();
+    if (this.#isUpdating && !this.#isSwitching) this.#switch(now);
   }
 
   /** The time has come to say again what the peer does not acknowledge. */
@@ -220,25 +241,28 @@ export class PostHandshake {
   }
 
   /** The peer reads the next epoch: it is this side's as soon as it has numbers there. */
-  #switch(): void {
+  #switch(now: number): void {
     const { epochs, writer } = this.#options;
     const numbers = this.#numbers;
     if (!numbers) {
-      this.#renew();
+      this.#renew(now);
       return;
     }
     this.#isSwitching = true;
     numbers.renew(epochs.sent.epoch + 1, () => {
-      this.#renew();
+      this.#renew(numbers.now);
       writer.endure(numbers);
     });
   }
 
-  #renew(): void {
+  #renew(now: number): void {
     const { epochs, writer } = this.#options;
     this.#isUpdating = this.#isSwitching = false;
     this.#sendEpoch = epochs.renewSent();
     writer.forget(this.#sendEpoch);
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked) this.#giveIds(asked, now);
   }
 
   #resume({ sent, received, said, isUpdating, isNextOpen }: SavedSession13["keys"]): void {
@@ -250,22 +274,6 @@ export class PostHandshake {
     writer.forget(sent.epoch);
     reader.forget(received.epoch);
     for (const { type, messageSeq, body } of said) flight.add(sent.epoch, type, messageSeq, body);
-  }
-
-  /** RFC 9147 9. Of several IDs the first is used, and none is kept for later. */
-  #newConnectionId(body: Uint8Array): void {
-    const { role, connectionIds, writer } = this.#options;
-    const theirs = connectionIds?.[role === "client" ? "server" : "client"];
-    if (!theirs?.length) throw unexpected("NewConnectionId");
-    const { ids, isImmediate } = decodeNewConnectionId(body);
-    if (isImmediate) writer.address(ids[0]!);
-  }
-
-  /** RFC 9147 9: acknowledged, and not fulfilled. This end has one name. */
-  #requestConnectionId(body: Uint8Array): void {
-    const { role, connectionIds } = this.#options;
-    if (!connectionIds?.[role].length) throw unexpected("RequestConnectionId");
-    decodeRequestConnectionId(body);
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the saved sessions of all versions have in common, and how its parts are written. @module */
 
-import { concat, equal, fromUtf8, Reader, toHex, toUtf8, Writer } from "../bytes/mod.ts";
+import { concat, equal, fromUtf8, type Reader, toHex, toUtf8, type Writer } from "../bytes/mod.ts";
 import { createHmac, type SecretBytes, secretFrom } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { ConnectionIds } from "./connection_ids.ts";

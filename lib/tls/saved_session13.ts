@@ -6,13 +6,13 @@
  * (2)], [client's and server's Connection ID, each behind its length (1)], identity behind its length, [server name behind
  * its length]; of what is sent: epoch, first free number, next message_seq; of what is received: epoch, next number, next
  * message_seq; [window (8)], [count (1) of messages, each with type (1), message_seq and body behind its length (2)], secret
- * of what is sent, secret of what is received`. Numbers without a length have seven bits in each byte but the last. The
+ * of what is sent, secret of what is received, [of the epoch behind it, where that is the first one for data]`. Numbers without a length have seven bits in each byte but the last. The
  * three highest bits of the version: the two lengths are there, messages are there, a KeyUpdate of this side is under way.
  *
  * @module
  */
 
-import { Reader, Writer } from "../bytes/mod.ts";
+import { type Reader, Writer } from "../bytes/mod.ts";
 import { hashLength, type SecretBytes, secretConcat, secretFrom, secretSlice, suiteById } from "../crypto/mod.ts";
 import type { Session } from "./engine.ts";
 import type { Head } from "./epochs.ts";
@@ -62,6 +62,8 @@ export interface SavedSession13 extends SavedFields {
   readonly keys: Disposable & Omit<Progress13, "earlier"> & {
     /** The peer may go on to the epoch behind `received`. */
     readonly isNextOpen: boolean;
+    /** The secret of that, where it does not come from the one before. */
+    readonly next: TrafficSecret | undefined;
   };
 }
 
@@ -95,7 +97,8 @@ export function encodeSavedSession13(fields: SavedFields, progress: Progress13, 
   }
   using sent = secretAt(progress.sent, isSwitched);
   using received = secretSlice(isBehind ? progress.earlier! : progress.received.secret.secret, 0);
-  return secretConcat(writer.done(), sent, received);
+  if (at.received >= FIRST_OF_DATA) return secretConcat(writer.done(), sent, received);
+  return secretConcat(writer.done(), sent, received, progress.received.secret.secret);
 }
 
 /** The session, `first` being its first byte, which was read; the caller disposes its keys. Throws `malformed`. */
@@ -107,11 +110,14 @@ export function decodeSavedSession13(reader: Reader, first: number): SavedSessio
   const sizes = (first & LIMITED) === 0 ? UNLIMITED : readSizes(reader);
   const { connectionIds, identity, serverName } = readWho(reader, flags);
   const [sentEpoch, above, nextSent] = [readNumber(reader), readNumber(reader), readNumber(reader)];
-  const [receivedEpoch, next, nextReceived] = [readNumber(reader), readNumber(reader), readNumber(reader)];
-  const window = readWindow(reader, flags, next);
+  const [receivedEpoch, nextNumber, nextReceived] = [readNumber(reader), readNumber(reader), readNumber(reader)];
+  const window = readWindow(reader, flags, nextNumber);
   const said = (first & SAID) === 0 ? [] : readSaid(reader);
   const length = hashLength(suite.prf);
-  if (reader.remaining !== 2 * length || sentEpoch < FIRST_OF_DATA || receivedEpoch < FIRST_OF_DATA) throw malformed();
+  const isNextOpen = (flags & NEXT_OPEN) !== 0;
+  const isInHandshake = receivedEpoch === FIRST_OF_DATA - 1 && isNextOpen;
+  const isEpoch = sentEpoch >= FIRST_OF_DATA && (receivedEpoch >= FIRST_OF_DATA || isInHandshake);
+  if (reader.remaining !== (isInHandshake ? 3 : 2) * length || !isEpoch) throw malformed();
   const session: Session = {
     ...{ version: DTLS_1_3, suite: suite.id, identity, serverName },
     ...{ extendedMasterSecret: true, encryptThenMac: false },
@@ -122,13 +128,14 @@ export function decodeSavedSession13(reader: Reader, first: number): SavedSessio
   const sent = { epoch: sentEpoch, secret: take() };
   const received = { epoch: receivedEpoch, secret: take() };
   const isUpdating = (first & UPDATING) !== 0;
-  const isNextOpen = (flags & NEXT_OPEN) !== 0;
+  const next = isInHandshake ? take() : undefined;
   const role = (flags & FLAG.server) !== 0 ? "server" : "client";
   const keys = {
-    ...{ sent, received, nextSent, nextReceived, said, isUpdating, isNextOpen },
+    ...{ sent, received, nextSent, nextReceived, said, isUpdating, isNextOpen, next },
     [Symbol.dispose]() {
       sent.secret.secret[Symbol.dispose]();
       received.secret.secret[Symbol.dispose]();
+      next?.secret[Symbol.dispose]();
     },
   };
   return { role, session, connectionIds, sizes, check, above, window, keys };

@@ -152,7 +152,10 @@ for (const side of ["client", "server"] as const) {
       assert.deepEqual(words(say(puppet.message(type, body))), ["3 alert 10"]);
     }
     const { puppet, say, peer } = facing(session({ client: { connectionId: fromHex("c1c2") } }), side);
-    assert.deepEqual(words(say(puppet.message(HANDSHAKE.requestConnectionId, Uint8Array.of(3)))), ["3 ack 3:80"]);
+    assert.deepEqual(words(say(puppet.message(HANDSHAKE.requestConnectionId, Uint8Array.of(3)))), [
+      `3 message ${HANDSHAKE.newConnectionId}`,
+      "3 ack 3:80",
+    ]);
     const spare = encodeNewConnectionId({ ids: [fromHex("77")], isImmediate: false });
     assert.deepEqual(words(say(puppet.message(HANDSHAKE.newConnectionId, spare))), ["3 ack 3:81"]);
     say(puppet.message(HANDSHAKE.newConnectionId, fresh));

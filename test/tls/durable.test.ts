@@ -7,7 +7,7 @@ import { SeccfError } from "../../lib/error.ts";
 import { DurableNumbers } from "../../lib/tls/record/durable_numbers.ts";
 import { decodeSavedSession, encodeSavedSession, type SavedSession } from "../../lib/tls/saved_session.ts";
 import { seededRandom } from "../support/virtual.ts";
-import { copy, established, keep, restoredClient, revivedServer, VERSIONS } from "./durable_world.ts";
+import { copy, established, keep, restoredClient, revivedServer, Shelf, VERSIONS } from "./durable_world.ts";
 import { client, Front, type Peer, PSK, run } from "./datagrams.ts";
 
 const code = (code: string) => (error: unknown) => error instanceof SeccfError && error.code === code;
@@ -354,5 +354,55 @@ test("a session that comes back keeps to the record sizes that were agreed (RFC 
     );
     keep(woken, shelves.client);
     assert.deepEqual(woken.data.map(({ length }) => length), [recordSizeLimit], "a longer one is dropped");
+  }
+});
+
+test("a server that was killed before it acknowledged Finished does so when it is said again, and the handshake ends well", () => {
+  for (const durable of [false, true]) {
+    const front = new Front({ durable: true, versions: [0xfefc] });
+    const left = client({ durable, versions: [0xfefc] });
+    const [retry] = front.receive(left.sent()[0]!, "c:1");
+    const flight = front.receive(left.receive(retry!.bytes)[0]!, "c:1").flatMap(({ bytes }) => left.receive(bytes));
+    for (const bytes of flight) front.receive(bytes, "c:1");
+    const shelf = new Shelf();
+    keep(front.last, shelf, 2);
+    const [state] = shelf.states as [typeof shelf.states[0]];
+    assert.equal(revivedServer(copy(state!), flight[0]!), undefined, "what was said before proves nothing");
+    const again = left.expire(left.engine.deadline!);
+    const back = revivedServer(copy(state!), again[0]!, left.now)!;
+    while (keep(back.peer, shelf));
+    left.receive(...back.peer.sent());
+    assert.ok(left.session);
+    const before = shelf.states.length;
+    while (keep(left, new Shelf()));
+    back.peer.receive(left.send(toUtf8("here")));
+    while (keep(back.peer, shelf));
+    assert.deepEqual(back.peer.texts, ["here"]);
+    // Once it was heard under the keys of data, those of the handshake are not saved any more.
+    assert.equal(shelf.states.at(-1)!.byteLength, shelf.states[before - 1]!.byteLength - 32);
+  }
+});
+
+test("a server that renews its key before its client knows that the handshake is over is heard in either epoch after a crash", () => {
+  for (const isAcknowledged of [false, true]) {
+    const front = new Front({ versions: [0xfefc], recordsPerKey: 1 });
+    const left = client({ durable: true, versions: [0xfefc] });
+    const [retry] = front.receive(left.sent()[0]!, "c:1");
+    const flight = front.receive(left.receive(retry!.bytes)[0]!, "c:1").flatMap(({ bytes }) => left.receive(bytes));
+    const last = flight.flatMap((bytes) => front.receive(bytes, "c:1")).map(({ bytes }) => bytes);
+    // The ACK of Finished, and a KeyUpdate, which comes first.
+    assert.equal(last.length, 2);
+    const shelf = new Shelf();
+    const answers = left.receive(...last.toReversed());
+    assert.ok(left.session);
+    keep(left, shelf, 2);
+    const woken = restoredClient(copy(shelf.states.at(-1)!));
+    keep(woken, shelf);
+    if (isAcknowledged) { for (const bytes of answers) front.receive(bytes, "c:1"); }
+    const word = front.last.send(toUtf8("here"));
+    assert.equal(word[0]! & 3, isAcknowledged ? 0 : 3, "epoch 4 or 3");
+    woken.receive(word);
+    while (keep(woken, shelf));
+    assert.deepEqual(woken.texts, ["here"]);
   }
 });

@@ -95,8 +95,8 @@ export function established(options: Partial<DtlsOptions> = {}): World {
 
 /** `saved` as bytes again. */
 export function encodeAgain13(saved: SavedSession13): SecretBytes {
-  const { sent, received, isNextOpen, ...keys } = saved.keys;
-  const head = isNextOpen ? { ...received, epoch: received.epoch + 1 } : received;
+  const { sent, received, isNextOpen, next, ...keys } = saved.keys;
+  const head = isNextOpen ? { secret: next ?? received.secret, epoch: received.epoch + 1 } : received;
   const progress = { ...keys, sent, received: head, earlier: received.secret.secret };
   return encodeSavedSession13(saved, progress, { sent: sent.epoch, received: received.epoch });
 }

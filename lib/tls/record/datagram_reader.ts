@@ -5,6 +5,7 @@
  * @module
  */
 
+import { equal } from "../../bytes/mod.ts";
 import { SeccfError } from "../../error.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
@@ -60,6 +61,9 @@ export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: n
 export class DatagramReader {
   /** What this end wants to receive by, whether it comes to that or not. */
   readonly #ownId: Uint8Array;
+  /** All that this end answers to, once that is more than one, or another (RFC 9147 9). */
+  #ids: Uint8Array[] | undefined;
+  #calledBy: Uint8Array | undefined;
   #protection: Protection | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
@@ -152,6 +156,21 @@ export class DatagramReader {
   /** Version 1.3: whether records under keys have to carry this end's Connection ID from here on, or may not. */
   expectId(isNamed: boolean): void {
     this.#named = isNamed;
+  }
+
+  /** Version 1.3: records may call this end `id` as well, which is as long as its first name. */
+  answerTo(id: Uint8Array): void {
+    this.#ids = [...this.#ids ?? [this.#ownId], id];
+  }
+
+  /** Version 1.3: records that call this end `id` are for somebody else from here on. */
+  ignore(id: Uint8Array): void {
+    this.#ids = this.#ids?.filter((each) => !equal(each, id));
+  }
+
+  /** What the newest record that opened calls this end, once there is a choice. */
+  get calledBy(): Uint8Array | undefined {
+    return this.#calledBy;
   }
 
   /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
@@ -251,13 +270,19 @@ export class DatagramReader {
   /** Whether what a record calls its receiver by is this end's, or may be left out: an earlier one of its datagram said it. */
   #isForUs({ bytes }: Pad): boolean {
     if (this.#named === undefined && !PLACE.hasId) return true;
+    if (this.#ids && PLACE.hasId) return this.#ids.some((id) => isNamed(bytes, PLACE, id));
     const id = this.#named === false ? NOTHING : this.#ownId;
     if (!PLACE.hasId) return id.length === 0 || this.#isIdentified;
     return id.length > 0 && isNamed(bytes, PLACE, id);
   }
 
   #openUnified(unified: UnifiedReader, pad: Pad): boolean {
-    if (!unified.read(pad, PLACE, RECORD, this.#durable) || RECORD.payload.length > this.#limit) return false;
+    const newest = this.#ids ? this.newest : 0;
+    const isRead = unified.read(pad, PLACE, RECORD, this.#durable);
+    if (this.#ids && PLACE.hasId && this.newest > newest) {
+      this.#calledBy = pad.bytes.slice(PLACE.idAt, PLACE.idAt + this.#ownId.length);
+    }
+    if (!isRead || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
     return true;
