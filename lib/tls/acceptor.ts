@@ -10,7 +10,6 @@
  * @module
  */
 
-import { equal } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
 import { DatagramEngine } from "./datagram_engine.ts";
 import {
@@ -289,7 +288,9 @@ class DatagramAcceptor implements Acceptor {
     if (!before) return;
     // Another subscriber that has a Connection ID may only have moved on; all else can never be heard again.
     const isElsewhere = before.identity !== undefined && before.idKey !== undefined;
-    if (!isElsewhere || before.identity === peer.identity) this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    if (!isElsewhere || before.identity === peer.identity) {
+      this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    }
   }
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {

@@ -337,7 +337,8 @@ export class DatagramReader {
     const isRead = isById
       ? RECORD.unwrap(1, number, pad, plaintextAt, length)
       : RECORD.set(1, number, type, pad.view(plaintextAt, plaintextAt + length));
-    const mayBeRead = !this.#durable || (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
+    const mayBeRead = !this.#durable ||
+      (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
     if (!mayBeRead) return false;
     this.#window.use(number);
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.

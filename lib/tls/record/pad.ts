@@ -95,7 +95,11 @@ export function widerPad(pad: Pad | undefined, length: number): Pad {
 /** Gives `pad` back: wipes what may have been written, since the next borrower is somebody else. */
 export function returnPad(pad: Pad): void {
   pad.bytes.fill(0, 0, pad.touched);
-  pad.used = pad.at = pad.end = pad.touched = 0;
+  pad.used =
+    pad.at =
+    pad.end =
+    pad.touched =
+      0;
   if (idle.length < MOST_IDLE && pad.bytes.length <= LONGEST) idle.push(pad);
 }
 

@@ -30,7 +30,13 @@ export class RecordPlace {
  * Whether there is a record at `at` that ends within the first `length` bytes; else what follows can not be found either.
  * Where it names its receiver, it does so by `idLength` bytes.
  */
-export function findRecord(bytes: Uint8Array, at: number, length: number, idLength: number, place: RecordPlace): boolean {
+export function findRecord(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  idLength: number,
+  place: RecordPlace,
+): boolean {
   place.at = at;
   place.isUnified = isUnified(bytes[at]!);
   return place.isUnified
