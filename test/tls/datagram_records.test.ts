@@ -3,23 +3,26 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
+import { SeccfError } from "../../lib/error.ts";
+import type { Random } from "../../lib/platform.ts";
 import { trafficKeys } from "../../lib/tls/tls12/key_schedule.ts";
 import { headerOf } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
+import { borrowPad, returnPad } from "../../lib/tls/record/pad.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
 import { ReplayWindow } from "../../lib/tls/record/replay_window.ts";
 import { seededRandom } from "../support/virtual.ts";
-import { ALL_SUITES, GCM } from "./pair.ts";
+import { ALL_SUITES, CBC_SHA256, GCM } from "./pair.ts";
 import { sealWith } from "./pads.ts";
 
 const NO_ID = new Uint8Array(0);
 
-function protectionOf(suite: number, encryptThenMac = true): Protection {
+function protectionOf(suite: number, encryptThenMac = true, random: Random = seededRandom(5)): Protection {
   using master = secretFrom(new Uint8Array(48).fill(3));
   const found = suiteById(suite)!;
   const keys = trafficKeys(found, master, { client: new Uint8Array(32), server: new Uint8Array(32) });
-  return createProtection(found, keys.client, { encryptThenMac, random: seededRandom(5) });
+  return createProtection(found, keys.client, { encryptThenMac, random });
 }
 
 function pair(
@@ -247,4 +250,55 @@ test("payloads of one datagram are all valid at once, and gone when the memory i
   assert.equal(reader.next(), undefined);
   reader.trim();
   assert.deepEqual([first[0], first.at(-1), second[0], second.at(-1)], [0, 0, 0, 0]);
+});
+
+test("a payload is gone with the memory also where what came behind it needed a wider one", () => {
+  const { writer } = pair(GCM, NO_ID, 60_000);
+  const reader = new DatagramReader(NO_ID);
+  for (const mark of [1, 2, 3]) {
+    writer.write(1, 23, new Uint8Array(1300).fill(mark));
+    reader.push(writer.poll()!.bytes);
+    assert.equal(reader.next(), undefined);
+  }
+  reader.protect(protectionOf(GCM), NO_ID);
+  reader.push(NO_ID);
+  const payloads = [reader.next()!.payload, reader.next()!.payload, reader.next()!.payload];
+  assert.deepEqual(payloads.map((each) => [each.length, each[0], each.at(-1)]), [[1300, 1, 1], [1300, 2, 2], [
+    1300,
+    3,
+    3,
+  ]]);
+  reader.trim();
+  assert.deepEqual(payloads.map((each) => each.some((byte) => byte !== 0)), [false, false, false]);
+});
+
+test("whoever takes each datagram and does not ask whether there is another has no more memory held for it", () => {
+  const { writer } = pair(GCM);
+  let room = 0;
+  for (let i = 0; i < 1000; i++) {
+    writer.write(1, 23, new Uint8Array(1000));
+    room = writer.poll()!.bytes.buffer.byteLength;
+  }
+  assert.equal(room, 2048);
+});
+
+test("where randomness fails, a datagram apart leaves no memory behind, nor what it was to say", () => {
+  let fails = false;
+  const random = seededRandom(5);
+  const writer = new DatagramWriter(1232);
+  writer.protect(
+    protectionOf(CBC_SHA256, true, (bytes) => {
+      if (fails) throw new SeccfError("state", "no randomness");
+      random(bytes);
+    }),
+    NO_ID,
+  );
+  // None that others gave back is left to be lent before this one.
+  for (let i = 0; i < 4; i++) borrowPad(1);
+  const pad = borrowPad(1);
+  returnPad(pad);
+  fails = true;
+  assert.throws(() => writer.apart(1, 23, new Uint8Array(1000).fill(1)), { code: "state" });
+  assert.equal(borrowPad(1), pad);
+  assert.ok(pad.bytes.every((byte) => byte === 0));
 });

@@ -347,7 +347,7 @@ export class DatagramReader {
 
   /** Copies `bytes` behind what is in the pad, and returns where they are. */
   #hold(bytes: Uint8Array): number {
-    // The one before is not given back: payloads in it may have been handed out.
+    // Copied, not moved: payloads in the one before may have been handed out.
     const pad = this.#pad = widerPad(this.#pad, bytes.length);
     const at = pad.used;
     pad.bytes.set(bytes, at);

@@ -112,6 +112,8 @@ export class DatagramWriter {
     if (plaintext.length > this.room(epoch)) this.seal();
     const line = this.#line(epoch);
     if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
+    // What is out is its receiver's no more: who never polls until `undefined` has no more memory held for it either.
+    if (this.#pad && !this.isWaiting) this.#pad.used = this.#pad.at = 0;
     const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length));
     const number = line.durable ? line.durable.take() : line.next++;
     pad.used += line.sealer.seal(pad, pad.used, type, number, plaintext);
@@ -123,11 +125,13 @@ export class DatagramWriter {
     const line = this.#line(epoch);
     if (isSpent(line)) return undefined;
     const pad = borrowPad(line.sealer.lengthOf(plaintext.length));
-    const number = line.durable ? line.durable.take() : line.next++;
-    const length = line.sealer.seal(pad, 0, type, number, plaintext);
-    const datagram = pad.bytes.slice(0, length);
-    returnPad(pad);
-    return datagram;
+    try {
+      const number = line.durable ? line.durable.take() : line.next++;
+      return pad.bytes.slice(0, line.sealer.seal(pad, 0, type, number, plaintext));
+    } finally {
+      // Also of what was to be sealed, where randomness fails.
+      returnPad(pad);
+    }
   }
 
   /** What is written next begins a datagram. */
@@ -143,7 +147,7 @@ export class DatagramWriter {
     return this.#begun > 0 || (this.#sealed?.length ?? 0) > 0;
   }
 
-  /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `trim` overwrites it. */
+  /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `write` and `trim` overwrite it. */
   poll(): Transmit | undefined {
     const pad = this.#pad;
     if (!pad || !this.isWaiting) return undefined;

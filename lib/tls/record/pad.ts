@@ -14,6 +14,8 @@ export class Pad {
   end = 0;
   /** How many may have been written. */
   touched = 0;
+  /** The one that was too short for all that is here; what was handed out may still lie in it, so it goes back with this one. */
+  before: Pad | undefined;
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #outputs: (Transmit | Data | undefined)[] = [];
 
@@ -89,18 +91,21 @@ export function widerPad(pad: Pad | undefined, length: number): Pad {
   wider.used = pad.used;
   wider.at = pad.at;
   wider.end = pad.end;
+  wider.before = pad;
   return wider;
 }
 
-/** Gives `pad` back: wipes what may have been written, since the next borrower is somebody else. */
+/** Gives `pad` and those before it back: wipes what may have been written, since the next borrower is somebody else. */
 export function returnPad(pad: Pad): void {
-  pad.bytes.fill(0, 0, pad.touched);
-  pad.used =
-    pad.at =
-    pad.end =
-    pad.touched =
-      0;
-  if (idle.length < MOST_IDLE && pad.bytes.length <= LONGEST) idle.push(pad);
+  let each: Pad | undefined = pad;
+  while (each) {
+    const { before }: Pad = each;
+    each.bytes.fill(0, 0, each.touched);
+    each.used = each.at = each.end = each.touched = 0;
+    each.before = undefined;
+    if (idle.length < MOST_IDLE && each.bytes.length <= LONGEST) idle.push(each);
+    each = before;
+  }
 }
 
 /** Where a view is found again: one place for many views, so that no peer can have more of them made and kept than places. */
