@@ -24,9 +24,10 @@ import type { Acceptor, AcceptorOutput, Engine, RevivedSession, Session } from "
 import type { Watcher } from "./engine_birth.ts";
 import { Greeter, type Hello, helloIn } from "./greeter.ts";
 import type { Retried } from "./handshake.ts";
+import { keyOf } from "./key_of.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { PathChecks } from "./path_checks.ts";
-import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
+import { type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";

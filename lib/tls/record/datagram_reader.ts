@@ -5,8 +5,8 @@
  * @module
  */
 
-import { equal } from "../../bytes/mod.ts";
 import { SeccfError } from "../../error.ts";
+import { bytesOfKey, keyOf } from "../key_of.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf } from "./datagram_header.ts";
@@ -59,11 +59,11 @@ export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: n
 
 /** The receiving half of an association's record layer. */
 export class DatagramReader {
-  /** What this end wants to receive by, whether it comes to that or not. */
-  readonly #ownId: Uint8Array;
+  /** What this end wants to receive by, whether it comes to that or not, as `keyOf` writes it. */
+  readonly #ownId: string;
   /** All that this end answers to, once that is more than one, or another (RFC 9147 9). */
-  #ids: Uint8Array[] | undefined;
-  #calledBy: Uint8Array | undefined;
+  #ids: string[] | undefined;
+  #calledBy: string | undefined;
   #protection: Protection | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
@@ -89,7 +89,7 @@ export class DatagramReader {
   #limit = MAX_PLAINTEXT;
 
   constructor(ownId: Uint8Array) {
-    this.#ownId = ownId.length > 0 ? ownId : NOTHING;
+    this.#ownId = keyOf(ownId);
   }
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
@@ -160,17 +160,18 @@ export class DatagramReader {
 
   /** Version 1.3: records may call this end `id` as well, which is as long as its first name. */
   answerTo(id: Uint8Array): void {
-    this.#ids = [...this.#ids ?? [this.#ownId], id];
+    this.#ids = [...this.#ids ?? [this.#ownId], keyOf(id)];
   }
 
   /** Version 1.3: records that call this end `id` are for somebody else from here on. */
   ignore(id: Uint8Array): void {
-    this.#ids = this.#ids?.filter((each) => !equal(each, id));
+    const key = keyOf(id);
+    this.#ids = this.#ids?.filter((each) => each !== key);
   }
 
   /** What the newest record that opened calls this end, once there is a choice. */
   get calledBy(): Uint8Array | undefined {
-    return this.#calledBy;
+    return this.#calledBy === undefined ? undefined : bytesOfKey(this.#calledBy);
   }
 
   /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
@@ -271,7 +272,7 @@ export class DatagramReader {
   #isForUs({ bytes }: Pad): boolean {
     if (this.#named === undefined && !PLACE.hasId) return true;
     if (this.#ids && PLACE.hasId) return this.#ids.some((id) => isNamed(bytes, PLACE, id));
-    const id = this.#named === false ? NOTHING : this.#ownId;
+    const id = this.#named === false ? "" : this.#ownId;
     if (!PLACE.hasId) return id.length === 0 || this.#isIdentified;
     return id.length > 0 && isNamed(bytes, PLACE, id);
   }
@@ -280,7 +281,7 @@ export class DatagramReader {
     const newest = this.#ids ? this.newest : 0;
     const isRead = unified.read(pad, PLACE, RECORD, this.#durable);
     if (this.#ids && PLACE.hasId && this.newest > newest) {
-      this.#calledBy = pad.bytes.slice(PLACE.idAt, PLACE.idAt + this.#ownId.length);
+      this.#calledBy = keyOf(pad.bytes.subarray(PLACE.idAt, PLACE.idAt + this.#ownId.length));
     }
     if (!isRead || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
@@ -327,7 +328,7 @@ export class DatagramReader {
     if (!this.#window.isFresh(number) || end - bodyAt > MAX_PLAINTEXT + protection.overhead) return false;
     // What has to wait until it is on record waits as it came.
     const whole = this.#durable ? pad.bytes.slice(at, end) : NOTHING;
-    const header = headerOf(this.#byId ? this.#ownId : NOTHING, type, number);
+    const header = headerOf(this.#byId ? this.#ownId : "", type, number);
     const length = protection.open(header, pad, bodyAt, end - bodyAt);
     if (length < 0) {
       this.#unopened++;

@@ -44,10 +44,10 @@ export function findRecord(
     : placePlain(bytes, at, length, idLength, place);
 }
 
-/** Whether `place` names its receiver by `id`. */
-export function isNamed(bytes: Uint8Array, { hasId, idAt }: RecordPlace, id: Uint8Array): boolean {
+/** Whether `place` names its receiver by `id`, as `keyOf` writes it. */
+export function isNamed(bytes: Uint8Array, { hasId, idAt }: RecordPlace, id: string): boolean {
   if (!hasId) return false;
-  for (let i = 0; i < id.length; i++) if (bytes[idAt + i] !== id[i]) return false;
+  for (let i = 0; i < id.length; i++) if (bytes[idAt + i] !== id.charCodeAt(i)) return false;
   return true;
 }
 
