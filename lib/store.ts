@@ -25,6 +25,13 @@ export interface RecordStore extends AsyncDisposable {
   ): Promise<number | undefined>;
   /** Removes only version `expected`; false if another was first. */
   delete(key: string, options: Wait & { readonly expected: number }): Promise<boolean>;
-  /** The first of `count` consecutive numbers, never handed out before and not below `atLeast`, even after a crash. Starts at 0. */
-  reserve(counter: string, count: number, options?: Wait & { readonly atLeast?: number }): Promise<number>;
+  /**
+   * The first of `count` consecutive numbers, never handed out before and not below `atLeast`, even after a crash. Starts at 0.
+   * With `ttlSeconds` nobody needs the counter so long after its last use: a store may forget it then, and it starts anew.
+   */
+  reserve(
+    counter: string,
+    count: number,
+    options?: Wait & { readonly atLeast?: number; readonly ttlSeconds?: number },
+  ): Promise<number>;
 }

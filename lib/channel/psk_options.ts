@@ -38,7 +38,7 @@ export interface PskOptions extends ChannelLimits {
    */
   readonly recordSizeLimit?: number;
   /**
-   * Version 1.2: go on with earlier sessions, which saves a round trip and, connecting, the question for the key. Where
+   * Go on with earlier sessions, which in version 1.2 saves a round trip and, connecting, the question for the key. Where
    * listening, the key is asked for all the same, so that no session outlives it; where connecting, what the last
    * `connect` left is kept until its association ends. Default true.
    */

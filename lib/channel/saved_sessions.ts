@@ -7,6 +7,10 @@
  * set back (a backup, a replica that lagged) still repeats no nonce; what such a record would let in again is what was
  * received since, once: that it does not go back is what durable means of a store.
  *
+ * In version 1.3 the peer sees 16 bits of each number, so that each epoch of each session has a counter of its own. It begins at
+ * a *base* that nobody can guess, and goes when the session can not come back any more; one that is missing before its time
+ * shows by numbers below the base, and its session is over.
+ *
  * @module
  */
 
@@ -19,7 +23,7 @@ import type { Random, Wait } from "../platform.ts";
 import type { RecordStore, StoredRecord } from "../store.ts";
 import { type Lifetime, type SecurityAssociation, startLifetime } from "../association/mod.ts";
 import type { Claim } from "../tls/engine.ts";
-import { decodeShelved, encodeShelved } from "./shelved_session.ts";
+import { BASE_UNIT, decodeShelved, encodeShelved } from "./shelved_session.ts";
 
 /** What {@link savedSessions} takes. */
 export interface SavedSessionsOptions {
@@ -95,12 +99,12 @@ export class Shelf implements SavedSessions {
     const plaintext = stored && unseal(stored, name, this.wrappingKey);
     if (!plaintext) return undefined;
     try {
-      const { state, place, left, expiresAtWall } = decodeShelved(plaintext);
+      const { state, place, base, left, expiresAtWall } = decodeShelved(plaintext);
       // What was left when it was written is the most that can be left, whatever the clock says now (DESIGN 4.9).
       const seconds = Math.min(left, expiresAtWall - platform.clock.wall() / 1000);
       if (seconds <= 0) return undefined;
       const lifetime = startLifetime({ clock: platform.clock, seconds, expiresAtWall: expiresAtWall * 1000 });
-      const record = new SessionRecord(this, { name, version: stored.version, lifetime, platform });
+      const record = new SessionRecord(this, { name, version: stored.version, lifetime, platform, base });
       return { state: secretFrom(state), place, record };
     } catch (error) {
       if (error instanceof SeccfError) return undefined;
@@ -130,6 +134,7 @@ interface RecordOptions {
   readonly version: number;
   readonly lifetime: Lifetime;
   readonly platform: ShelfPlatform;
+  readonly base?: number | undefined;
 }
 
 /** One session's record, by the one who has it. */
@@ -142,21 +147,38 @@ export class SessionRecord {
   readonly #shelf: Shelf;
   readonly #platform: ShelfPlatform;
   #version: number;
+  /** Of its counters, once they have begun. */
+  #base: number | undefined;
 
-  constructor(shelf: Shelf, { name, version, lifetime, platform }: RecordOptions) {
+  constructor(shelf: Shelf, { name, version, lifetime, platform, base }: RecordOptions) {
     this.#shelf = shelf;
     this.#platform = platform;
     this.#version = version;
+    this.#base = base;
     this.name = name;
     this.lifetime = lifetime;
   }
 
-  /** Numbers for `claim`, which nobody else ever gets; the first of them. Throws what the store throws. */
-  async reserve({ count, above }: Claim): Promise<number> {
+  /** Numbers for `claim`, which nobody else ever gets; the first of them. Throws `closed` where the count was lost, and what the store throws. */
+  async reserve({ count, above, epoch }: Claim): Promise<number> {
     if (count === 0) return 0;
+    if (epoch !== undefined) return await this.#reserveIn(epoch, count, above);
     const first = await this.#shelf.store.reserve(counterOf(this.name), count, { atLeast: above });
     if (!(first >= above)) throw new SeccfError("state", "the store gave a number twice");
     return first;
+  }
+
+  async #reserveIn(epoch: number, count: number, above: number): Promise<number> {
+    const { lifetime, name } = this;
+    const base = this.#base ?? randomBase(this.#platform.random);
+    const begins = this.#base === undefined || above === 0;
+    const first = await this.#shelf.store.reserve(counterIn(epoch, name, base), count, {
+      ttlSeconds: Math.ceil(lifetime.left / 1000) + DAY,
+      ...(begins && { atLeast: base + above }),
+    });
+    if (!(first >= base + above)) throw new SeccfError("closed", "the store has lost count of the session's numbers");
+    this.#base = base;
+    return first - base;
   }
 
   /** Writes `state`, which stays the caller's. Throws `closed` where another has the session now, and what the store throws. */
@@ -165,7 +187,7 @@ export class SessionRecord {
     const left = Math.floor(lifetime.left / 1000);
     if (left <= 0) throw new SeccfError("expired", "the session's time is over");
     const expiresAtWall = Math.floor(lifetime.expiresAtWall / 1000);
-    const plaintext = encodeShelved({ left, expiresAtWall, place, state: expose(state) });
+    const plaintext = encodeShelved({ left, expiresAtWall, place, base: this.#base, state: expose(state) });
     const sealed = seal(plaintext, name, this.#shelf.wrappingKey, this.#platform.random);
     wipe(plaintext);
     const version = await this.#shelf.store.put(name, sealed, { expected: this.#version, ttlSeconds: left });
@@ -187,6 +209,18 @@ export class SessionRecord {
 /** Of 256 that all sessions share: a store keeps its counters for ever. */
 function counterOf(name: string): string {
   return `dtls/numbers/${toHex(digest("sha-256", toUtf8(name)).subarray(0, 1))}`;
+}
+
+/** Nobody else has it, not even the next session at `name`. */
+function counterIn(epoch: number, name: string, base: number): string {
+  return `dtls/numbers/${toHex(digest("sha-256", toUtf8(`${name}\0${base}`)).subarray(0, 16))}/${epoch}`;
+}
+
+/** So high that a counter which begins anew at 0 does not get there. */
+function randomBase(random: Random): number {
+  const bytes = new Uint8Array(4);
+  random(bytes);
+  return (2 ** 28 + new DataView(bytes.buffer).getUint32(0) % (2 ** 32 - 2 ** 28)) * BASE_UNIT;
 }
 
 /** `salt (12), ciphertext, tag (16)`, under a key that is made for each sealing: no nonce of one key is ever used twice. */
@@ -215,6 +249,8 @@ function sealingKey(wrappingKey: SecretBytes, salt: Uint8Array, name: string): S
   return hkdfExpand("sha-256", prk, toUtf8(`seccf dtls session\0${name}`), 32);
 }
 
+/** How much longer than the session its counters are kept, for clocks that differ. Seconds. */
+const DAY = 86_400;
 const A256GCM = { cipher: "aes-gcm" } as const;
 /** As random as the nonces of AES-GCM may be (SP 800-38D 8.2.2), for each place by itself. Bytes. */
 const SALT_LENGTH = 12;

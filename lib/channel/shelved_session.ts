@@ -1,7 +1,8 @@
 /**
  * What is sealed of a session: an engine's state, how long it may live, and where it was.
  *
- * `version (1), seconds left (4), end on the wall clock in seconds (5), place, state`
+ * `version (1), [base of the counters in 256ths (4)], seconds left (4), end on the wall clock in seconds (5), place, state`; the
+ * second version has the base.
  *
  * @module
  */
@@ -17,12 +18,16 @@ export interface ShelvedSession {
   readonly expiresAtWall: number;
   /** `host:port`, at most 253 bytes; empty where it does not matter. */
   readonly place: string;
+  /** What the session's number 0 is in its own counters, a multiple of 256 below 2^40; missing where it has none. */
+  readonly base?: number | undefined;
   readonly state: Uint8Array;
 }
 
 /** The bytes, keys included: the caller wipes them. */
-export function encodeShelved({ left, expiresAtWall, place, state }: ShelvedSession): Uint8Array {
-  const writer = new Writer().u8(VERSION).u32(left);
+export function encodeShelved({ left, expiresAtWall, place, base, state }: ShelvedSession): Uint8Array {
+  const writer = new Writer().u8(base === undefined ? VERSION : VERSION_WITH_BASE);
+  if (base !== undefined) writer.u32(base / BASE_UNIT);
+  writer.u32(left);
   writer.u8(Math.floor(expiresAtWall / 0x100000000)).u32(expiresAtWall % 0x100000000);
   const short = packed(place);
   if (short) return concat(writer.u8(short.length === IPV4_LENGTH ? IPV4 : IPV6).bytes(short).done(), state);
@@ -34,13 +39,17 @@ export function encodeShelved({ left, expiresAtWall, place, state }: ShelvedSess
 /** The parts; `state` is a view. Throws `malformed` for what {@link encodeShelved} did not write. */
 export function decodeShelved(bytes: Uint8Array): ShelvedSession {
   const reader = new Reader(bytes);
-  if (reader.u8() !== VERSION) throw new SeccfError("unsupported", "a session kept by another version");
+  const version = reader.u8();
+  if (version !== VERSION && version !== VERSION_WITH_BASE) {
+    throw new SeccfError("unsupported", "a session kept by another version");
+  }
+  const base = version === VERSION ? undefined : reader.u32() * BASE_UNIT;
   const left = reader.u32();
   const expiresAtWall = reader.u8() * 0x100000000 + reader.u32();
   const length = reader.u8();
   const packedLength = length === IPV4 ? IPV4_LENGTH : length === IPV6 ? IPV6_LENGTH : undefined;
   const place = packedLength ? unpacked(reader.take(packedLength)) : fromUtf8(reader.take(length));
-  return { left, expiresAtWall, place, state: reader.rest() };
+  return { left, expiresAtWall, place, ...(base !== undefined && { base }), state: reader.rest() };
 }
 
 /** Address and port of what {@link unpacked} writes just so; `undefined` for anything else. */
@@ -83,6 +92,9 @@ function unpacked(bytes: Uint8Array): string {
 }
 
 const VERSION = 1;
+const VERSION_WITH_BASE = 2;
+/** Bases are multiples of it. */
+export const BASE_UNIT = 256;
 /** Stands for a length: so many bytes of address and port follow, as most places have them. */
 const IPV4 = 255;
 const IPV4_LENGTH = 6;

@@ -24,13 +24,15 @@ import type { Acceptor, AcceptorOutput, Engine, RevivedSession, Session } from "
 import type { Watcher } from "./engine_birth.ts";
 import { Greeter, type Hello, helloIn } from "./greeter.ts";
 import type { Retried } from "./handshake.ts";
+import { keyOf } from "./key_of.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { PathChecks } from "./path_checks.ts";
-import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
+import { type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";
-import { decodeSavedSession, type SavedSession, sessionName } from "./saved_session.ts";
+import { sessionName } from "./saved_fields.ts";
+import { type AnySavedSession, decodeSavedSession } from "./saved_session.ts";
 import { ServerHandshake } from "./server.ts";
 import { SpentHellos } from "./spent_hellos.ts";
 
@@ -97,14 +99,15 @@ class DatagramAcceptor implements Acceptor {
   }
 
   missing(datagram: Uint8Array, from: string): string | undefined {
-    const record = recordAt(datagram, 0, this.#policy.connectionIdLength);
-    if (record?.epoch !== 1) return undefined;
-    const { type, connectionId } = record;
-    if (type === CONTENT.connectionId) {
-      return this.#peers.withId(connectionId) ? undefined : sessionName(connectionId, from);
-    }
+    const idLength = this.#policy.connectionIdLength;
+    if (datagram.length === 0 || !findRecord(datagram, 0, datagram.length, idLength, PLACE)) return undefined;
+    const { hasId, idAt, isUnified, epoch, type } = PLACE;
+    if (!isUnified && epoch !== 1) return undefined;
+    const id = datagram.subarray(idAt, hasId ? idAt + idLength : idAt);
+    if (id.length > 0) return this.#peers.withId(id) ? undefined : sessionName(id, from);
+    const isRecord = isUnified || (type >= CONTENT.alert && type <= CONTENT.applicationData);
     const isHere = this.#peers.at(from) || this.#peers.rivalAt(from);
-    return isHere || type < CONTENT.alert || type > CONTENT.applicationData ? undefined : sessionName(undefined, from);
+    return isHere || !isRecord ? undefined : sessionName(undefined, from);
   }
 
   revive({ state, from: at }: RevivedSession, datagram: Uint8Array, from: string, now: number): boolean {
@@ -219,7 +222,7 @@ class DatagramAcceptor implements Acceptor {
   }
 
   /** A session that was saved, not yet to be found by anybody. */
-  #revived(saved: SavedSession, at: string, now: number): Peer {
+  #revived(saved: AnySavedSession, at: string, now: number): Peer {
     const { session, connectionIds } = saved;
     const id = connectionIds?.server ?? NOTHING;
     const engine = new DatagramEngine({
@@ -251,6 +254,16 @@ class DatagramAcceptor implements Acceptor {
         this.#forget(peer);
       }),
       pathAnswered: heard<Uint8Array>((peer, cookie) => this.#pathAnswered(peer, cookie)),
+      issueIds: (engine, count) => {
+        const peer = this.#peers.of(engine);
+        if (!peer) return [];
+        return Array.from({ length: count }, () => {
+          const id = this.#newId();
+          this.#peers.name(peer, keyOf(id));
+          return id;
+        });
+      },
+      withdrawId: heard<Uint8Array>((peer, id) => this.#peers.unname(peer, keyOf(id))),
       granted: heard<number>((peer, now) => this.#paths.resume(peer, now)),
     };
   }
@@ -267,6 +280,7 @@ class DatagramAcceptor implements Acceptor {
 
   #move(peer: Peer, to: string): void {
     this.#displace(this.#peers.move(peer, to), peer);
+    peer.engine.moved();
     this.#outputs.push({ kind: "moved", engine: peer.engine, to });
   }
 
@@ -275,7 +289,9 @@ class DatagramAcceptor implements Acceptor {
     if (!before) return;
     // Another subscriber that has a Connection ID may only have moved on; all else can never be heard again.
     const isElsewhere = before.identity !== undefined && before.idKey !== undefined;
-    if (!isElsewhere || before.identity === peer.identity) this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    if (!isElsewhere || before.identity === peer.identity) {
+      this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    }
   }
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {

@@ -103,7 +103,7 @@ export class ClientHandshake implements Handshake {
   prepare(answer: Answer): () => void {
     if (this.#client) return this.#client.prepare(answer);
     if (!this.#awaitsKey) throw unexpected("an answer");
-    const offered = answer.kind === "psk" ? new Offer13(this.#policy, answer, this.#resume13) : undefined;
+    const offered = answer.kind === "psk" ? this.#offer13(answer) : undefined;
     return () => {
       this.#awaitsKey = false;
       this.#offered = offered;
@@ -117,6 +117,15 @@ export class ClientHandshake implements Handshake {
     this.#offered?.[Symbol.dispose]();
     this.#resume13?.[Symbol.dispose]();
     this.#resume?.[Symbol.dispose]();
+  }
+
+  /** With the earlier session, unless its ticket makes the hello too long for a server that takes it in one datagram. */
+  #offer13(answer: Answer & { readonly kind: "psk" }): Offer13 {
+    const { longestHello = Infinity } = this.#policy;
+    const offered = new Offer13(this.#policy, answer, this.#resume13);
+    if (!this.#resume13 || offered.say(this.#offer).body.length + RETRY_COOKIE <= longestHello) return offered;
+    offered[Symbol.dispose]();
+    return new Offer13(this.#policy, answer);
   }
 
   /** No key for version 1.3; the one of 1.2 is asked for when the server has chosen it. */
@@ -214,3 +223,6 @@ function isOf13(hello: ServerHello, policy: Policy): boolean {
   checkVersion(supportedVersion, policy);
   return true;
 }
+
+/** What the cookie of a HelloRetryRequest adds to a hello, where it is of a kind with this library's. Bytes. */
+const RETRY_COOKIE = 80;

@@ -52,6 +52,8 @@ export interface Conversation extends Disposable {
   isRepeatedFinished(fragment: Fragment): boolean;
   /** Says again what the peer has not heard. */
   answerRepetition(now: number): void;
+  /** The peer is somewhere else, and has proved it: in version 1.3 it may go by another name there (RFC 9147 9, 11). */
+  moved(): void;
   /** The peer says data: in version 1.2 it has our last flight, or could not have. */
   settle(): void;
 }
@@ -111,6 +113,7 @@ export class Settled implements Conversation {
   changeCipherSpec(): void {}
   repeat(): void {}
   answerRepetition(): void {}
+  moved(): void {}
   settle(): void {}
 
   [Symbol.dispose](): void {

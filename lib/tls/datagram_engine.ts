@@ -9,13 +9,11 @@
  * @module
  */
 
-import { concat } from "../bytes/mod.ts";
 import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import { type AlertName, decodeAlert, encodeAlert, errorOf, isCloseNotify, TlsFailure } from "./alert.ts";
-import type { ConnectionIds } from "./connection_ids.ts";
 import type { Conversation } from "./conversation.ts";
-import { DatagramHandshake, type HandshakeWatcher } from "./datagram_handshake.ts";
+import { DatagramHandshake, earlier, type HandshakeWatcher } from "./datagram_handshake.ts";
 import { Durability } from "./durability.ts";
 import { endingOf, endsConnection } from "./ending.ts";
 import type { Answer, Demand, Durable, Engine, Output, Resumable, Session } from "./engine.ts";
@@ -23,6 +21,7 @@ import type { Birth, Watcher } from "./engine_birth.ts";
 import { exportedBy } from "./exporter.ts";
 import { fragmentsIn } from "./handshake/fragment.ts";
 import { HANDSHAKE } from "./handshake/message.ts";
+import type { IdSource } from "./id_exchange.ts";
 import { MAX_IDLE_RECORDS } from "./limits.ts";
 import type { Policy } from "./options.ts";
 import { discard, OutputQueue } from "./output_queue.ts";
@@ -31,7 +30,8 @@ import { DatagramReader } from "./record/datagram_reader.ts";
 import type { DatagramRecord } from "./record/datagram_record.ts";
 import { DatagramWriter } from "./record/datagram_writer.ts";
 import { answerTo, decodePathMessage, encodePathMessage } from "./return_routability.ts";
-import { keptKeys, type SavedSession } from "./saved_session.ts";
+import { type AnySavedSession, keptKeys } from "./saved_session.ts";
+import { isSaved13 } from "./saved_session13.ts";
 
 /** The engine of either role. */
 export class DatagramEngine implements Engine {
@@ -50,7 +50,7 @@ export class DatagramEngine implements Engine {
   readonly #durability: Durability | undefined;
 
   constructor(birth: Birth) {
-    const { role, datagrams, saved, first = { messageSeq: 0, recordNumber: 0 } } = birth;
+    const { role, datagrams, saved, first = { messageSeq: firstSeqOf(saved), recordNumber: 0 } } = birth;
     this.#role = role;
     this.#reader = new DatagramReader(birth.policy.connectionId ?? NOTHING);
     this.#writer = new DatagramWriter(datagrams.mtu, first.recordNumber);
@@ -62,7 +62,9 @@ export class DatagramEngine implements Engine {
     this.#endsAt = policy.deadline;
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
-      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey },
+      ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, durable: datagrams.durable },
+      ids: this.#idSource(),
+      resumable: (state: Resumable) => this.#outputs.push({ kind: "resumable", state }),
     };
     const handshake = new DatagramHandshake(options, this.#watch(), (link) => birth.start(link, policy));
     this.#handshake = handshake;
@@ -72,9 +74,8 @@ export class DatagramEngine implements Engine {
   }
 
   get deadline(): number | undefined {
-    const due = this.#handshake.dueAt ?? this.#durability?.session?.numbers.dueAt;
-    if (this.#state === "open") return due;
-    return due === undefined || this.#endsAt === undefined ? this.#endsAt : Math.min(due, this.#endsAt);
+    const due = earlier(this.#handshake.dueAt, this.#durability?.session?.numbers.dueAt);
+    return this.#state === "open" ? due : this.#endsAt === undefined ? undefined : earlier(due, this.#endsAt);
   }
 
   get durable(): Durable | undefined {
@@ -208,9 +209,16 @@ export class DatagramEngine implements Engine {
     );
   }
 
+  /** The peer is somewhere else, and has proved it. */
+  moved(): void {
+    this.#handshake.moved();
+  }
+
   #enter(now: number): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
+    if (this.#writer.isWaiting || !this.#outputs.isEmpty) {
+      throw new SeccfError("state", "outputs are waiting: poll first");
+    }
     this.#now = now;
     this.#durability?.session?.numbers.tell(now);
   }
@@ -219,6 +227,14 @@ export class DatagramEngine implements Engine {
     return {
       demanded: (demand) => this.#outputs.push({ kind: "demand", demand }),
       established: (...made) => this.#established(...made),
+    };
+  }
+
+  /** A session that is kept is found by its first name alone, and a client's has no table to be found in. */
+  #idSource(): IdSource {
+    return {
+      issue: (count) => this.#durability ? [] : this.#watcher?.issueIds(this, count) ?? [],
+      withdraw: (id) => this.#watcher?.withdrawId(this, id),
     };
   }
 
@@ -236,19 +252,36 @@ export class DatagramEngine implements Engine {
   }
 
   /** Goes on with a session instead of a handshake. */
-  #resume(handshake: DatagramHandshake, saved: SavedSession, { random }: Policy): void {
-    this.#durability?.resume(saved, { random, now: this.#now });
-    handshake.resume(saved.connectionIds);
+  #resume(handshake: DatagramHandshake, saved: AnySavedSession, { random }: Policy): void {
+    if (isSaved13(saved)) {
+      handshake.resume13(saved, this.#now);
+      this.#durability?.resume13(saved, handshake.progress!, this.#now);
+      this.#endureHandshake(handshake);
+    } else {
+      this.#durability?.resume(saved, { random, now: this.#now });
+      handshake.resume(saved.connectionIds);
+    }
     this.#handshake = handshake.goOn();
     this.#state = "open";
     this.#endsAt = undefined;
   }
 
+  /** Version 1.3 has messages behind its handshake. */
+  #endureHandshake(handshake: DatagramHandshake): void {
+    const numbers = this.#durability?.session?.numbers;
+    if (numbers && handshake.isVersion13) handshake.endure(numbers);
+  }
+
   #granted(grant: () => readonly Uint8Array[], now: number): void {
     this.#enter(now);
-    // In one piece: what is delivered is valid together.
-    this.#reader.push(concat(...grant()));
-    this.#read();
+    this.#reader.push(NOTHING);
+    this.#try(() => {
+      for (const whole of grant()) {
+        this.#reader.pushAgain(whole);
+        this.#readAll();
+      }
+      this.#readAll();
+    });
     this.#durability?.settle();
     this.#watcher?.granted(this, now);
   }
@@ -364,10 +397,11 @@ export class DatagramEngine implements Engine {
     throw new TlsFailure("unexpected_message", "too-large", "too many records that bring nothing");
   }
 
-  #established(session: Session, connectionIds: ConnectionIds | undefined, resumable?: Resumable): void {
+  #established(session: Session, handshake: DatagramHandshake, resumable?: Resumable): void {
     this.#state = "open";
     this.#endsAt = undefined;
-    this.#durability?.establish(session, connectionIds, this.#now);
+    this.#durability?.establish(session, handshake, this.#now);
+    this.#endureHandshake(handshake);
     this.#outputs.push({ kind: "established", session });
     if (resumable) this.#outputs.push({ kind: "resumable", state: resumable });
     this.#watcher?.established(this, session);
@@ -402,6 +436,11 @@ export class DatagramEngine implements Engine {
     this.#writer[Symbol.dispose]();
     this.#durability?.[Symbol.dispose]();
   }
+}
+
+/** The peer's next message_seq. */
+function firstSeqOf(saved: AnySavedSession | undefined): number {
+  return saved && isSaved13(saved) ? saved.keys.nextReceived : 0;
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

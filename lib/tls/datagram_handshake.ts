@@ -15,6 +15,7 @@ import type { Epochs } from "./epochs.ts";
 import { Flight } from "./flight.ts";
 import type { Handshake, HandshakeLink, Sequel } from "./handshake.ts";
 import { type Fragment, fragmentsIn } from "./handshake/fragment.ts";
+import type { IdSource } from "./id_exchange.ts";
 import { HANDSHAKE, unexpected } from "./handshake/message.ts";
 import { Reassembler } from "./handshake/reassembler.ts";
 import { PostHandshake } from "./post_handshake.ts";
@@ -23,6 +24,8 @@ import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramReader } from "./record/datagram_reader.ts";
 import type { DatagramRecord } from "./record/datagram_record.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+import type { DurableNumbers } from "./record/durable_numbers.ts";
+import type { Progress13, SavedSession13 } from "./saved_session13.ts";
 
 /** What a handshake is part of. */
 export interface DatagramHandshakeOptions {
@@ -35,12 +38,18 @@ export interface DatagramHandshakeOptions {
   readonly messageSeq: number;
   /** Version 1.3: records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
+  /** The session is to outlive its process. */
+  readonly durable: boolean;
+  /** Version 1.3: where other Connection IDs of this end come from. */
+  readonly ids: IdSource;
+  /** Version 1.3: takes what a ticket leaves for a later handshake. */
+  readonly resumable: (state: Resumable) => void;
 }
 
 /** Who has to know how far it is; forgotten once it is over. */
 export interface HandshakeWatcher {
   readonly demanded: (demand: Demand) => void;
-  readonly established: (session: Session, ids: ConnectionIds | undefined, resumable?: Resumable) => void;
+  readonly established: (session: Session, handshake: DatagramHandshake, resumable?: Resumable) => void;
 }
 
 /** One side. It outlives its end: the last flight may have to be said again. What it throws ends the association. */
@@ -69,6 +78,12 @@ export class DatagramHandshake implements Conversation {
   #afterwards: PostHandshake | undefined;
   /** Once the session is established. */
   #sequel: Sequel | undefined;
+  /** Version 1.3, where the session outlives its process: what has to be on record before others count on it. */
+  #numbers: DurableNumbers | undefined;
+  /** An ACK is to be said when what it acknowledges is on record. */
+  #ackWaits = false;
+  /** Reports the session of a client that is to outlive its process, when the server has acknowledged its Finished. */
+  #report: (() => void) | undefined;
 
   /** `begin` makes the state machine. */
   constructor(
@@ -84,6 +99,7 @@ export class DatagramHandshake implements Conversation {
     this.#acks = new Acknowledgements(options.retransmit / 4);
     this.#link = new DatagramLink({
       ...{ role, reader, writer, messageSeq, flight: this.#flight, reassembler: this.#reassembler },
+      durable: options.durable,
       demand: (demand) => {
         this.#demand = demand;
         this.#watcher?.demanded(demand);
@@ -106,6 +122,11 @@ export class DatagramHandshake implements Conversation {
   /** The epoch that this side's records are in. */
   get sendEpoch(): Epoch {
     return this.#afterwards?.sendEpoch ?? this.#link?.sendEpoch ?? 1;
+  }
+
+  /** What was agreed of RFC 9146, once the session is established. */
+  get connectionIds(): ConnectionIds | undefined {
+    return this.#connectionIds;
   }
 
   get checksPaths(): boolean {
@@ -153,6 +174,37 @@ export class DatagramHandshake implements Conversation {
     this.#speak((machine) => machine.start());
   }
 
+  /** Version 1.3, once the session is established: how far the two ends are, to be asked at any time. */
+  get progress(): (() => Progress13) | undefined {
+    const [link, afterwards, epochs] = [this.#link, this.#afterwards, this.#link?.epochs];
+    if (!link || !afterwards || !epochs) return undefined;
+    return () => ({
+      ...{ sent: epochs.sent, received: epochs.received, earlier: epochs.earlier },
+      ...{ said: afterwards.said, isUpdating: afterwards.isUpdating },
+      ...{ nextSent: link.sendSeq, nextReceived: this.#reassembler.next },
+    });
+  }
+
+  moved(): void {
+    this.#afterwards?.moved();
+  }
+
+  /** Version 1.3: the session outlives its process by `numbers`. */
+  endure(numbers: DurableNumbers): void {
+    this.#numbers = numbers;
+    this.#afterwards?.endure(numbers);
+  }
+
+  /** Version 1.3: the handshake was made before, by an engine that was saved; whose `keys` are this one's from here on. */
+  resume13({ keys, connectionIds }: SavedSession13, now: number): void {
+    const link = this.#link;
+    if (!link) return;
+    this.#leave();
+    link.resume(keys, connectionIds);
+    this.#connectionIds = connectionIds;
+    if (link.epochs) this.#goOn(link, link.epochs, keys, now);
+  }
+
   /** Version 1.2: the handshake was made before, by an engine that was saved; nothing of it is left but what it agreed on. */
   resume(connectionIds: ConnectionIds | undefined): void {
     this.#leave();
@@ -185,9 +237,14 @@ export class DatagramHandshake implements Conversation {
   acknowledged({ epoch, payload }: DatagramRecord, now: number): void {
     if (!this.isVersion13 || epoch === 0) return;
     this.#now = now;
+    // Nothing could be said again that is missing: as if it had been lost.
+    if (this.#afterwards?.isAble === false) return;
     // In any epoch: those of the two directions go on without each other.
     this.#flight.acknowledge(decodeAck(payload), this.#options.writer, now);
-    if (!this.#flight.isKept) this.#afterwards?.acknowledged();
+    if (this.#flight.isKept) return;
+    this.#afterwards?.acknowledged(now);
+    this.#report?.();
+    this.#report = undefined;
   }
 
   /**
@@ -292,6 +349,21 @@ export class DatagramHandshake implements Conversation {
   }
 
   #sayAck(): void {
+    if (this.#numbers) this.#sayAckLater(this.#numbers);
+    else this.#sayAckNow();
+  }
+
+  /** Who acknowledges what a crash makes it forget leaves its peer alone with it; a message of which a piece is missing is forgotten. */
+  #sayAckLater(numbers: DurableNumbers): void {
+    if (this.#ackWaits || this.#reassembler.held > 0) return;
+    this.#ackWaits = true;
+    numbers.after(() => {
+      this.#ackWaits = false;
+      if (this.#afterwards?.isAble) this.#sayAckNow();
+    });
+  }
+
+  #sayAckNow(): void {
     this.#acks?.say(this.#options.writer, this.sendEpoch);
     // During a handshake each ACK has all of the flight.
     if (!this.#machine) this.#acks?.clear();
@@ -347,7 +419,10 @@ export class DatagramHandshake implements Conversation {
     else this.#endIn12();
     this.#leave();
     this.#doubt = this.#heard = undefined;
-    watcher?.established(session, this.#connectionIds, resumable);
+    const report = () => watcher?.established(session, this, resumable);
+    // What is on record of a client must not wait for a Finished that nobody could say again.
+    if (this.#options.durable && this.#afterwards && this.#options.role === "client") this.#report = report;
+    else report();
   }
 
   /** An idle session keeps nothing that it has no more use for. */
@@ -358,11 +433,11 @@ export class DatagramHandshake implements Conversation {
     this.#link = undefined;
   }
 
-  #goOn(link: DatagramLink, epochs: Epochs): void {
-    const { role, reader, writer, recordsPerKey } = this.#options;
+  #goOn(link: DatagramLink, epochs: Epochs, saved?: SavedSession13["keys"], now: number = this.#now): void {
+    const { role, reader, writer, recordsPerKey, resumable, ids } = this.#options;
     this.#afterwards = new PostHandshake({
-      ...{ role, reader, writer, recordsPerKey, epochs, sequel: this.#sequel },
-      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now: this.#now },
+      ...{ role, reader, writer, recordsPerKey, epochs, resumable, ids, sequel: this.#sequel },
+      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved },
       nextSeq: () => link.nextSeq(),
     });
   }
@@ -375,7 +450,8 @@ export class DatagramHandshake implements Conversation {
   }
 }
 
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
+/** Of two times, either of which may never come. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return Math.min(one, other);
 }

@@ -19,6 +19,7 @@ import type { DatagramReader } from "./record/datagram_reader.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
 import type { Protection } from "./record/protection.ts";
 import type { RecordSizes } from "./record_sizes.ts";
+import type { SavedSession13 } from "./saved_session13.ts";
 
 /** What it is part of; all of it stays its owner's. */
 export interface DatagramLinkOptions {
@@ -29,6 +30,8 @@ export interface DatagramLinkOptions {
   readonly reassembler: Reassembler;
   /** message_seq of the first message. */
   readonly messageSeq: number;
+  /** The session is to outlive its process. */
+  readonly durable: boolean;
   readonly demand: (demand: Demand) => void;
   readonly established: (session: Session, sequel?: Sequel, resumable?: Resumable) => void;
 }
@@ -74,6 +77,26 @@ export class DatagramLink implements HandshakeLink {
   begin(): void {
     this.#flightIsOver = true;
     this.#hasSaid = false;
+  }
+
+  /** Version 1.3: the handshake was made before, and `keys`, which are this link's from here on, are what comes of it. */
+  resume(
+    { sent, received, next, nextSent, isNextOpen }: SavedSession13["keys"],
+    connectionIds: ConnectionIds | undefined,
+  ): void {
+    this.agreed({ version: DTLS_1_3, ...(connectionIds && { connectionIds }) });
+    const epochs = this.#open();
+    epochs.sendUnder(sent.epoch, sent.secret);
+    epochs.receiveUnder(received.epoch, received.secret);
+    if (next) epochs.receiveUnder(received.epoch + 1, next);
+    else if (isNextOpen) epochs.renewReceived();
+    this.#sendSeq = nextSent;
+    this.#sendEpoch = sent.epoch;
+  }
+
+  /** The message_seq that the next message has. */
+  get sendSeq(): number {
+    return this.#sendSeq;
   }
 
   /** The message_seq of the next message. Throws `exhausted`. */
@@ -152,9 +175,9 @@ export class DatagramLink implements HandshakeLink {
   }
 
   #open(): Epochs {
-    const { flight, reader, writer } = this.#options;
+    const { flight, reader, writer, durable } = this.#options;
     flight.track();
-    this.#epochs ??= new Epochs(reader, writer);
+    this.#epochs ??= new Epochs(reader, writer, durable);
     return this.#epochs;
   }
 

@@ -25,7 +25,8 @@ export interface DatagramOptions {
   readonly retransmitSeconds?: number;
   /**
    * The session is to outlive this process: its engine has `durable`, and once established neither sends nor delivers before that
-   * is on record. Default false: numbers live and die with the engine. Version 1.2 alone.
+   * is on record. Default false: numbers live and die with the engine. A client of version 1.3 is established when the server has
+   * acknowledged its last word.
    */
   readonly durable?: boolean;
 }
@@ -105,16 +106,11 @@ export function toServerPolicy(options: DtlsAcceptorOptions, now: number, connec
   };
 }
 
-/** Version 1.2 alone where nothing is named and 1.3 can not be had: its sessions are not kept, its hellos are long. */
+/** Version 1.2 alone where nothing is named and 1.3 can not be had: its hellos are long. */
 function toVersions(options: DatagramOptions & Pick<CommonOptions, "versions">): Pick<CommonOptions, "versions"> {
-  const { versions, durable = false, mtu = DATAGRAM_LENGTH } = options;
-  if (versions) {
-    if (durable && versions.includes(DTLS_1_3)) {
-      throw new RangeError("a session of DTLS 1.3 does not outlive its process");
-    }
-    return { versions };
-  }
-  return durable || mtu < SHORTEST_FOR_13 ? { versions: [DTLS_1_2] } : {};
+  const { versions, mtu = DATAGRAM_LENGTH } = options;
+  if (versions) return { versions };
+  return mtu < SHORTEST_FOR_13 ? { versions: [DTLS_1_2] } : {};
 }
 
 /** What an acceptor keeps to, with every default filled in and checked. */

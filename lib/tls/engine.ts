@@ -39,11 +39,11 @@ export type Output =
   | { readonly kind: "closed"; readonly error?: Error };
 
 /**
- * A client's half of an earlier session of version 1.2, for `resume`: opaque, and as secret as the session was. It can be
+ * A client's half of an earlier session, for `resume`: opaque, and as secret as the session was. It can be
  * used more than once. Disposing wipes it.
  */
 export interface Resumable extends Disposable {
-  /** 0x0303 or 0xfefd. */
+  /** 0x0303, 0xfefd, 0x0304 or 0xfefc: no other goes on with it. */
   readonly version: number;
   /** IANA cipher suite. */
   readonly suite: number;
@@ -146,6 +146,11 @@ export interface Claim {
   readonly above: number;
   /** The peer's numbers below it are delivered from then on; whoever restores refuses them. */
   readonly ceiling: number;
+  /**
+   * Version 1.3: the epoch that the numbers are of. Each epoch of each session has a counter of its own, which begins with
+   * 0: the peer sees 16 bits of a number, and can not follow one that stands 32768 above all that it has heard.
+   */
+  readonly epoch?: number;
 }
 
 /** The front of a datagram server: strangers get a stateless cookie, the rest reaches its engine by address or Connection ID. */

@@ -1,5 +1,6 @@
 /** The keys of version 1.3 as they follow each other on both sides of one association (RFC 9147 6.1, 8). @module */
 
+import type { SecretBytes } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { TrafficSecret } from "./handshake.ts";
 import type { Epoch } from "./record/datagram_header.ts";
@@ -9,7 +10,7 @@ import { EpochKeys } from "./record/epoch_keys.ts";
 import { nextTrafficSecret, trafficKeys } from "./tls13/key_schedule.ts";
 
 /** The newest epoch of one direction. */
-interface Head {
+export interface Head {
   readonly epoch: Epoch;
   /** What the next epoch comes from. */
   readonly secret: TrafficSecret;
@@ -19,12 +20,38 @@ interface Head {
 export class Epochs implements Disposable {
   readonly #reader: DatagramReader;
   readonly #writer: DatagramWriter;
+  readonly #keepsEarlier: boolean;
   #sent: Head | undefined;
   #received: Head | undefined;
+  /** Of the epoch before what is received. */
+  #earlier: TrafficSecret | undefined;
 
-  constructor(reader: DatagramReader, writer: DatagramWriter) {
+  /** `keepsEarlier`: what the peer goes on from is kept until it is forgotten, for who saves the session. */
+  constructor(reader: DatagramReader, writer: DatagramWriter, keepsEarlier = false) {
     this.#reader = reader;
     this.#writer = writer;
+    this.#keepsEarlier = keepsEarlier;
+  }
+
+  /** What is sent. Throws `state` before the first keys. */
+  get sent(): Head {
+    return known(this.#sent);
+  }
+
+  /** What is received. Throws `state` before the first keys. */
+  get received(): Head {
+    return known(this.#received);
+  }
+
+  /** The secret of the epoch before that, while it is kept. */
+  get earlier(): SecretBytes | undefined {
+    return this.#earlier?.secret;
+  }
+
+  /** The peer is under its newest keys for good. */
+  forgetEarlier(): void {
+    this.#earlier?.secret[Symbol.dispose]();
+    this.#earlier = undefined;
   }
 
   /** What is sent in `epoch` is under keys of `secret`. */
@@ -36,7 +63,9 @@ export class Epochs implements Disposable {
   /** What comes in `epoch` is under keys of `secret`. */
   receiveUnder(epoch: Epoch, secret: TrafficSecret): void {
     this.#reader.open(epoch, keysOf(secret));
-    this.#received = follow(this.#received, epoch, secret);
+    this.forgetEarlier();
+    if (this.#keepsEarlier) this.#earlier = this.#received?.secret;
+    this.#received = follow(this.#keepsEarlier ? undefined : this.#received, epoch, secret);
   }
 
   /** This side goes on to its next keys, and returns their epoch. */
@@ -57,6 +86,7 @@ export class Epochs implements Disposable {
   [Symbol.dispose](): void {
     this.#sent?.secret.secret[Symbol.dispose]();
     this.#received?.secret.secret[Symbol.dispose]();
+    this.forgetEarlier();
     this.#sent = this.#received = undefined;
   }
 }
@@ -71,10 +101,14 @@ function follow(before: Head | undefined, epoch: Epoch, secret: TrafficSecret): 
   return { epoch, secret };
 }
 
+function known(head: Head | undefined): Head {
+  if (!head) throw new SeccfError("state", "there are no keys yet");
+  return head;
+}
+
 /** RFC 8446 7.2. */
 function next(head: Head | undefined): Head {
-  if (!head) throw new SeccfError("state", "there are no keys yet");
-  const { epoch, secret: { suite, secret } } = head;
+  const { epoch, secret: { suite, secret } } = known(head);
   return {
     epoch: epoch + 1,
     secret: { suite, secret: nextTrafficSecret({ prefix: "dtls13", hash: suite.prf }, secret) },

@@ -11,6 +11,7 @@ import { CONTENT } from "./record/content_type.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
 import { RoundTrip } from "./round_trip.ts";
+import type { Said } from "./saved_session13.ts";
 
 /** Bytes of a message's body, `from` up to `to`; of an empty one there is still something to say. */
 interface Piece {
@@ -59,6 +60,13 @@ export class Flight {
   /** Whether there is anything to say again. */
   get isKept(): boolean {
     return this.#items.length > 0;
+  }
+
+  /** The messages of `epoch` that the peer is not known to have, whole. */
+  messagesIn(epoch: Epoch): Said[] {
+    return this.#items.flatMap(({ type, messageSeq, body, epoch: its }) =>
+      type === undefined || its !== epoch ? [] : [{ type, messageSeq, body }]
+    );
   }
 
   /** How often the timer had it said again. A count. */
@@ -147,6 +155,11 @@ export class Flight {
   /** Much else is said meanwhile that may be worth nothing without it: says it beside that, and the timer goes on. */
   urge(writer: DatagramWriter, now: number): void {
     if (this.#dueAt !== undefined && now - this.#sentAt >= this.#initial * AGAIN_AFTER) this.#write(writer, now);
+  }
+
+  /** It can not be said again now: the timer goes on as if it had been. */
+  postpone(now: number): void {
+    this.#dueAt = now + this.#interval;
   }
 
   /** The answer has begun: nothing is to be repeated by the timer. */

@@ -79,7 +79,7 @@ export interface Sequel extends Disposable {
   exportKey(label: string, context: Uint8Array | undefined, length: number): SecretBytes;
   /**
    * Version 1.3: a message of the peer in epoch 3 or later that is no KeyUpdate. What it leaves for a later handshake is
-   * the link's to hand on; on datagrams nothing. Throws what ends the connection.
+   * the link's to hand on. Throws what ends the connection.
    */
   message(message: HandshakeMessage): Resumable | undefined;
 }

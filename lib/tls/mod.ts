@@ -18,6 +18,6 @@ export type { ClientOptions, CommonOptions, ServerOptions, TlsOptions } from "./
 export { createDtlsAcceptor } from "./acceptor.ts";
 export { createDtlsEngine } from "./dtls_client.ts";
 export { restoreDtlsEngine, type RestoreOptions } from "./restore_engine.ts";
-export { sessionName } from "./saved_session.ts";
+export { sessionName } from "./saved_fields.ts";
 export { createResumption, type Resumption, type ResumptionOptions } from "./resumption.ts";
 export { createTlsEngine } from "./stream_engine.ts";

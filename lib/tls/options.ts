@@ -66,7 +66,7 @@ export interface ClientOptions extends CommonOptions {
   readonly serverName?: string;
   /**
    * Keep what it takes to go on with this session later, and hand it out as the output `resumable`, if the key's answer
-   * says when it ends: once in version 1.2, for every ticket of the server's in TLS 1.3, never in DTLS 1.3. Default false.
+   * says when it ends: once in version 1.2, for every ticket of the server's in 1.3. Default false.
    */
   readonly resumable?: boolean;
   /**
@@ -90,7 +90,7 @@ export interface ServerOptions extends CommonOptions {
    */
   readonly ownIdentities?: readonly Uint8Array[];
   /**
-   * Lets clients go on with earlier sessions, by tickets and in version 1.2 by session ids; not in DTLS 1.3. The key is demanded all the same,
+   * Lets clients go on with earlier sessions, by tickets and in version 1.2 by session ids. The key is demanded all the same,
    * and another one, or none, makes it a full handshake: no session outlives its key. By {@link createResumption};
    * stays its owner's. Default: none is gone on with.
    */

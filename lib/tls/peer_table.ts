@@ -8,6 +8,7 @@
 
 import type { DatagramEngine } from "./datagram_engine.ts";
 import type { Engine, Session } from "./engine.ts";
+import { keyOf } from "./key_of.ts";
 
 /** One engine and where its peer is found. */
 export interface Peer {
@@ -18,6 +19,8 @@ export interface Peer {
   readonly hello: string;
   /** The Connection ID it gave out, as {@link keyOf} writes it; undefined where it gave none, or the peer does not use it. */
   idKey: string | undefined;
+  /** Those that it gave out later, a few at most. */
+  idKeys?: readonly string[];
   /** Its peer's address; undefined where somebody else has it now. */
   from: string | undefined;
   /** Once established, whose it is: the identity, as {@link keyOf} writes it. All that is kept of a session here. */
@@ -74,6 +77,18 @@ export class PeerTable {
     return this.#byId.get(keyOf(connectionId));
   }
 
+  /** `peer` is found by `idKey` as well, which is nobody's. */
+  name(peer: Peer, idKey: string): void {
+    this.#byId.set(idKey, peer);
+    peer.idKeys = [...peer.idKeys ?? [], idKey];
+  }
+
+  /** `peer` is not found by `idKey` any more. */
+  unname(peer: Peer, idKey: string): void {
+    if (this.#byId.get(idKey) === peer) this.#byId.delete(idKey);
+    if (peer.idKeys) peer.idKeys = peer.idKeys.filter((each) => each !== idKey);
+  }
+
   /** Takes in a handshake, the rival of whoever is at `from` already. */
   add(peer: Peer, from: string): void {
     this.#name(peer);
@@ -91,7 +106,10 @@ export class PeerTable {
   /** The handshake is over. A rival gets the address for its own: who was there is returned, and is not to be found there. */
   establish(peer: Peer, session: Session): Peer | undefined {
     peer.identity = keyOf(session.identity);
-    if (!session.connectionIds?.server.length) this.#unname(peer);
+    if (peer.idKey !== undefined && !session.connectionIds?.server.length) {
+      this.unname(peer, peer.idKey);
+      peer.idKey = undefined;
+    }
     this.#handshakeIsOver(peer);
     peer.host = "";
     const { from } = peer;
@@ -110,7 +128,7 @@ export class PeerTable {
   remove(peer: Peer): void {
     if (!this.#peers.delete(peer.engine)) return;
     this.#handshakeIsOver(peer);
-    this.#unname(peer);
+    for (const idKey of [peer.idKey, ...peer.idKeys ?? []]) if (idKey !== undefined) this.unname(peer, idKey);
     this.#leave(peer);
   }
 
@@ -124,11 +142,6 @@ export class PeerTable {
   #name(peer: Peer): void {
     this.#peers.set(peer.engine, peer);
     if (peer.idKey !== undefined) this.#byId.set(peer.idKey, peer);
-  }
-
-  #unname(peer: Peer): void {
-    if (peer.idKey !== undefined) this.#byId.delete(peer.idKey);
-    peer.idKey = undefined;
   }
 
   #handshakeIsOver(peer: Peer): void {
@@ -161,9 +174,4 @@ export class PeerTable {
       if (rival) this.#byAddress.set(from, rival);
     }
   }
-}
-
-/** A string of as many characters: smaller than an array where there are thousands, and a key of maps. */
-export function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

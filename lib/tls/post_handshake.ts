@@ -7,15 +7,19 @@
 
 import { SeccfError } from "../error.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
+import type { Resumable } from "./engine.ts";
+import { RESERVE } from "./durable_session.ts";
 import type { Epochs } from "./epochs.ts";
 import type { Flight } from "./flight.ts";
 import type { Sequel } from "./handshake.ts";
-import { decodeNewConnectionId, decodeRequestConnectionId } from "./handshake/connection_id_update.ts";
+import { IdExchange, type IdSource } from "./id_exchange.ts";
 import { decodeKeyUpdate, encodeKeyUpdate } from "./handshake/key_update.ts";
 import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/message.ts";
 import type { Epoch } from "./record/datagram_header.ts";
 import type { DatagramReader } from "./record/datagram_reader.ts";
 import type { DatagramWriter } from "./record/datagram_writer.ts";
+import type { DurableNumbers } from "./record/durable_numbers.ts";
+import type { Said, SavedSession13 } from "./saved_session13.ts";
 
 /** What it is part of; all of it stays its owner's. */
 export interface PostHandshakeOptions {
@@ -26,26 +30,50 @@ export interface PostHandshakeOptions {
   /** The client's Finished is in it until the server has acknowledged it. */
   readonly flight: Flight;
   readonly connectionIds: ConnectionIds | undefined;
+  readonly ids: IdSource;
   readonly sequel: Sequel | undefined;
+  /** Takes what a ticket leaves for a later handshake. */
+  readonly resumable: (state: Resumable) => void;
   /** Records after which this side changes its key. A count. */
   readonly recordsPerKey: number;
   /** message_seq of the next message. */
   readonly nextSeq: () => number;
   readonly now: number;
+  /** Instead of a handshake that is just over: what the session was saved with. */
+  readonly saved?: SavedSession13["keys"] | undefined;
 }
 
 /** One established session. What it throws ends the association. */
 export class PostHandshake {
   readonly #options: PostHandshakeOptions;
+  /** From the first word about Connection IDs on: most sessions say none. */
+  #exchange: IdExchange | undefined;
   #sendEpoch: Epoch = FIRST_OF_DATA;
-  /** This side's KeyUpdate is not acknowledged yet. */
+  /** This side's KeyUpdate was said, and its new keys are not in use. */
   #isUpdating = false;
+  /** It is acknowledged, and the new keys have no numbers yet. */
+  #isSwitching = false;
+  /** Client: the server has acknowledged its Finished. */
+  #isHeard = false;
   /** The peer's epoch in which it was asked for new keys. */
   #askedIn: Epoch = 0;
   #forgetAt: number | undefined;
+  /** The peer has new keys, and was not heard under them yet. */
+  #isRenewed = false;
+
+  /** What has to be on record before it is said, or before others count on it. */
+  #numbers: DurableNumbers | undefined;
+  /** What is said when it is on record. */
+  #waiting: Said[] = [];
+  /** What the peer asked for, and is given when the new keys are in use. */
+  #asked: Uint8Array | undefined;
 
   constructor(options: PostHandshakeOptions) {
     this.#options = options;
+    if (options.saved) {
+      this.#resume(options.saved);
+      return;
+    }
     if (options.role === "client") return;
     // The client has heard the server's flight, and says its own again until it hears of it (RFC 9147 5.8.1).
     options.writer.forget(FIRST_OF_DATA);
@@ -62,14 +90,61 @@ export class PostHandshake {
     return this.#forgetAt;
   }
 
+  /** Whether a KeyUpdate of this side is under way. */
+  get isUpdating(): boolean {
+    return this.#isUpdating;
+  }
+
+  /** What was said, or is about to be, and is not acknowledged. */
+  get said(): readonly Said[] {
+    return [...this.#options.flight.messagesIn(this.#sendEpoch), ...this.#waiting];
+  }
+
+  /** Whether there are record numbers for what is not data. */
+  get isAble(): boolean {
+    return this.#numbers === undefined || this.#numbers.left >= RESERVE / 2;
+  }
+
+  /** The session is to outlive its process: from here on nothing is said before it is on record. */
+  endure(numbers: DurableNumbers): void {
+    const { flight, writer } = this.#options;
+    this.#numbers = numbers;
+    if (!this.#options.saved) return;
+    if (flight.isKept) numbers.after(() => flight.send(writer, numbers.now, true));
+    else if (this.#isUpdating) this.#switch(numbers.now);
+  }
+
   /** The peer's next message. */
   message(message: HandshakeMessage, now: number): void {
     const { type, body } = message;
     if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
-    else if (type === HANDSHAKE.newConnectionId) this.#newConnectionId(body);
-    else if (type === HANDSHAKE.requestConnectionId) this.#requestConnectionId(body);
-    else if (this.#options.sequel) this.#options.sequel.message(message);
-    else throw unexpected("a handshake message");
+    else if (type === HANDSHAKE.newConnectionId) this.#ids.newConnectionId(body);
+    else if (type === HANDSHAKE.requestConnectionId) this.#giveIds(body, now);
+    else this.#sequelMessage(message);
+  }
+
+  get #ids(): IdExchange {
+    return this.#exchange ??= new IdExchange(this.#options);
+  }
+
+  #giveIds(request: Uint8Array, now: number): void {
+    // RFC 9147 8: KeyUpdate is the last word of its epoch. Who asks and asks is answered once.
+    if (this.#isUpdating) this.#asked ??= new Uint8Array(request);
+    else this.#say(HANDSHAKE.newConnectionId, this.#ids.requestConnectionId(request), now);
+  }
+
+  #sequelMessage(message: HandshakeMessage): void {
+    const { sequel, resumable, role } = this.#options;
+    // A session that was saved keeps nothing that keys for others could be made of: its tickets are passed over.
+    if (!sequel && role === "client" && message.type === HANDSHAKE.newSessionTicket) return;
+    if (!sequel) throw unexpected("a handshake message");
+    const state = sequel.message(message);
+    if (state) resumable(state);
+  }
+
+  /** The peer is somewhere else. */
+  moved(): void {
+    this.#exchange?.useSpare();
   }
 
   /**
@@ -77,36 +152,41 @@ export class PostHandshake {
    * acknowledged. Throws `exhausted` where it is too late.
    */
   refresh(now: number): void {
-    const { reader, writer, flight } = this.#options;
-    flight.urge(writer, now);
+    const { reader, writer, flight, epochs } = this.#options;
+    this.#exchange?.refresh();
+    if (this.isAble) flight.urge(writer, now);
+    if (this.#numbers?.ceilingEpoch === reader.epoch) epochs.forgetEarlier();
+    if (this.#isRenewed && reader.heardEpoch === reader.epoch) {
+      this.#isRenewed = false;
+      this.#forgetAt = now + RETENTION;
+    }
     if (reader.wear >= 1) throw new SeccfError("exhausted", "too many records came that the key does not open");
     const asks = reader.wear >= WORN && this.#askedIn !== reader.epoch;
     if (asks || writer.written >= this.#options.recordsPerKey) this.#updateKeys(asks, now);
   }
 
   /** The peer has all that was said. */
-  acknowledged(): void {
-    const { role, reader, writer, epochs } = this.#options;
+  acknowledged(now: number): void {
+    const { role, reader, writer } = this.#options;
+    this.#isHeard = true;
     if (role === "client" && this.#sendEpoch === FIRST_OF_DATA) {
       // The server has our Finished: epoch 2 has nothing to say any more.
       writer.forget(FIRST_OF_DATA);
       if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
     }
-    if (!this.#isUpdating) return;
-    this.#isUpdating = false;
-    this.#sendEpoch = epochs.renewSent();
-    writer.forget(this.#sendEpoch);
+    if (this.#isUpdating && !this.#isSwitching) this.#switch(now);
   }
 
   /** The time has come to say again what the peer does not acknowledge. */
   repeat(now: number): void {
     const { role, flight, writer } = this.#options;
     if (flight.repetitions < MAX_REPETITIONS) {
-      flight.repeat(writer, now);
+      if (this.isAble) flight.repeat(writer, now);
+      else flight.postpone(now);
       return;
     }
     flight.settle();
-    if (role === "server" || this.#isUpdating) return;
+    if (role === "server" || this.#isHeard) return;
     throw new SeccfError("timeout", "the server never acknowledged the end of the handshake");
   }
 
@@ -121,41 +201,79 @@ export class PostHandshake {
   #keyUpdate(isRequested: boolean, now: number): void {
     const { reader, epochs } = this.#options;
     const epoch = epochs.renewReceived();
-    // RFC 9147 8: the peer goes on in the old one until it has our ACK, and what it said there may be on its way still.
+    // RFC 9147 8: the peer goes on in the old one until it has our ACK, which may never come to it.
     reader.forget(epoch - 2);
-    this.#forgetAt = now + RETENTION;
+    this.#forgetAt = undefined;
+    this.#isRenewed = true;
     if (isRequested) this.#updateKeys(false, now);
   }
 
   /** RFC 9147 8: the new keys are used when the peer has acknowledged that they come. */
   #updateKeys(requested: boolean, now: number): void {
-    const { reader, writer, flight, nextSeq } = this.#options;
+    const { reader, writer, flight } = this.#options;
     if (this.#isUpdating) {
       // For long nobody was there to hear it: now somebody may be.
-      if (flight.dueAt === undefined) flight.send(writer, now, true);
+      if (flight.isKept && flight.dueAt === undefined && this.isAble) flight.send(writer, now, true);
       return;
     }
     this.#isUpdating = true;
     if (requested) this.#askedIn = reader.epoch;
+    this.#say(HANDSHAKE.keyUpdate, encodeKeyUpdate({ requested }), now);
+  }
+
+  /** Says a message; where the session is kept, once it is on record that this is the message of its number. */
+  #say(type: number, body: Uint8Array, now: number): void {
+    const message = { type, messageSeq: this.#options.nextSeq(), body };
+    if (!this.#numbers) {
+      this.#sayNow([message], now);
+      return;
+    }
+    this.#waiting.push(message);
+    this.#numbers.after(() => this.#sayNow(this.#waiting.splice(0), this.#numbers!.now));
+  }
+
+  #sayNow(messages: readonly Said[], now: number): void {
+    const { flight, writer } = this.#options;
+    if (messages.length === 0) return;
     if (!flight.isKept) flight.begin();
-    flight.add(this.#sendEpoch, HANDSHAKE.keyUpdate, nextSeq(), encodeKeyUpdate({ requested }));
+    for (const { type, messageSeq, body } of messages) flight.add(this.#sendEpoch, type, messageSeq, body);
     flight.send(writer, now, true);
   }
 
-  /** RFC 9147 9. Of several IDs the first is used, and none is kept for later. */
-  #newConnectionId(body: Uint8Array): void {
-    const { role, connectionIds, writer } = this.#options;
-    const theirs = connectionIds?.[role === "client" ? "server" : "client"];
-    if (!theirs?.length) throw unexpected("NewConnectionId");
-    const { ids, isImmediate } = decodeNewConnectionId(body);
-    if (isImmediate) writer.address(ids[0]!);
+  /** The peer reads the next epoch: it is this side's as soon as it has numbers there. */
+  #switch(now: number): void {
+    const { epochs, writer } = this.#options;
+    const numbers = this.#numbers;
+    if (!numbers) {
+      this.#renew(now);
+      return;
+    }
+    this.#isSwitching = true;
+    numbers.renew(epochs.sent.epoch + 1, () => {
+      this.#renew(numbers.now);
+      writer.endure(numbers);
+    });
   }
 
-  /** RFC 9147 9: acknowledged, and not fulfilled. This end has one name. */
-  #requestConnectionId(body: Uint8Array): void {
-    const { role, connectionIds } = this.#options;
-    if (!connectionIds?.[role].length) throw unexpected("RequestConnectionId");
-    decodeRequestConnectionId(body);
+  #renew(now: number): void {
+    const { epochs, writer } = this.#options;
+    this.#isUpdating = this.#isSwitching = false;
+    this.#sendEpoch = epochs.renewSent();
+    writer.forget(this.#sendEpoch);
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked) this.#giveIds(asked, now);
+  }
+
+  #resume({ sent, received, said, isUpdating, isNextOpen }: SavedSession13["keys"]): void {
+    const { reader, writer, flight } = this.#options;
+    this.#sendEpoch = sent.epoch;
+    this.#isUpdating = isUpdating;
+    this.#isRenewed = isNextOpen;
+    this.#isHeard = true;
+    writer.forget(sent.epoch);
+    reader.forget(received.epoch);
+    for (const { type, messageSeq, body } of said) flight.add(sent.epoch, type, messageSeq, body);
   }
 }
 

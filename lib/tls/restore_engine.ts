@@ -7,10 +7,11 @@ import { DatagramEngine } from "./datagram_engine.ts";
 import { type DatagramOptions, toClientPolicy, toDatagramPolicy } from "./dtls_options.ts";
 import { NO_HANDSHAKE } from "./durable_session.ts";
 import type { Engine } from "./engine.ts";
+import type { CommonOptions } from "./options.ts";
 import { decodeSavedSession } from "./saved_session.ts";
 
 /** What {@link restoreDtlsEngine} takes. */
-export interface RestoreOptions extends Pick<DatagramOptions, "mtu"> {
+export interface RestoreOptions extends Pick<DatagramOptions, "mtu">, Pick<CommonOptions, "recordsPerKey"> {
   /** The driver's monotonic clock at this moment, milliseconds. */
   readonly now: number;
   /** CBC IVs come from here. */
@@ -23,13 +24,16 @@ export interface RestoreOptions extends Pick<DatagramOptions, "mtu"> {
  * `unsupported` for one of a later version.
  */
 export function restoreDtlsEngine(state: SecretBytes, options: RestoreOptions): Engine {
-  const { now, random } = options;
+  const { now, random, recordsPerKey } = options;
   const saved = decodeSavedSession(state);
   try {
     if (saved.role !== "client") throw new SeccfError("malformed", "a server's session");
     return new DatagramEngine({
       ...{ role: "client", now, saved },
-      policy: toClientPolicy({ role: "client", now, random, connectionId: saved.connectionIds?.client ?? false }),
+      policy: toClientPolicy({
+        ...{ role: "client", now, random, connectionId: saved.connectionIds?.client ?? false },
+        ...(recordsPerKey !== undefined && { recordsPerKey }),
+      }),
       datagrams: toDatagramPolicy({ ...options, durable: true }),
       start: () => NO_HANDSHAKE,
     });

@@ -1,6 +1,6 @@
 /** A server and a device that can be switched off and on again, with stores that survive them. */
 import type { KeySource, Listener } from "../../lib/association/ports.ts";
-import { type DatagramChannel, type Refusal, savedSessions } from "../../lib/channel/mod.ts";
+import { type DatagramChannel, type PskVersion, type Refusal, savedSessions } from "../../lib/channel/mod.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import type { DatagramSocket } from "../../lib/link.ts";
@@ -10,6 +10,7 @@ import { dtls, type DtlsCarrierOptions } from "../../transports/dtls/mod.ts";
 import { type MemoryNetwork, memoryNetwork } from "../../transports/memory/mod.ts";
 import { memoryStore } from "../../transports/stores/memory.ts";
 import { seededRandom, VirtualClock } from "../support/virtual.ts";
+import { Openers } from "../tls/durable_world.ts";
 import { tapped } from "./datagram_fixtures.ts";
 import { type TestAssociation, testAssociation, testKeys } from "./fixtures.ts";
 
@@ -62,10 +63,14 @@ export class Scene {
   /** Called before and after each write of either. */
   onWrite: (side: "client" | "server") => void = () => {};
   readonly #processes = { client: new Process(), server: new Process() };
+  readonly version: PskVersion;
+  /** The key log of all sessions. */
+  readonly lines: string[] = [];
   #port = 1000;
 
-  constructor(stores?: { client: RecordStore; server: RecordStore }) {
-    this.stores = stores ?? { client: memoryStore(this), server: memoryStore(this) };
+  constructor(version: PskVersion = "1.2") {
+    this.version = version;
+    this.stores = { client: memoryStore(this), server: memoryStore(this) };
   }
 
   /** `kill -9`: nothing that ran until now does anything any more. */
@@ -91,6 +96,7 @@ export class Scene {
       over: this.#dialer("server", process),
       sessions: savedSessions({ store: this.#store("server", process), wrappingKey: WRAPPING }),
       onRefused: (refusal) => this.refused.push(refusal),
+      versions: [this.version],
       ...options,
     });
     return await carrier.listen(keys, { platform: this.#platform });
@@ -107,6 +113,8 @@ export class Scene {
       host: "server",
       over: this.#dialer(host, process),
       sessions: savedSessions({ store: this.#store("client", process), wrappingKey: WRAPPING }),
+      versions: [this.version],
+      keyLog: (line) => this.lines.push(line),
       ...options,
     });
     return (association = testAssociation()) => carrier.connect(association, { platform: this.#platform });
@@ -142,15 +150,23 @@ export class Scene {
   }
 }
 
-/** The numbers of all records under the keys that went from hosts beginning with `from`, in order. */
-export function numbersFrom(scene: Scene, from: string): number[] {
-  return scene.sent.filter((each) => each.from.startsWith(from)).flatMap(({ bytes }) => {
-    const found: number[] = [];
+/** Key, epoch and number of all records under the keys of data that went from hosts beginning with `from`, in order. */
+export function numbersFrom(scene: Scene, from: string): string[] {
+  const sent = scene.sent.filter((each) => each.from.startsWith(from)).map(({ bytes }) => bytes);
+  return scene.version === "1.3" ? numbersIn13(scene, from, sent) : sent.flatMap((bytes) => {
+    const found: string[] = [];
     for (let at = 0; at < bytes.length;) {
       const record = recordAt(bytes, at, 8)!;
-      if (record.epoch === 1) found.push(record.number);
+      if (record.epoch === 1) found.push(`${record.number}`);
       at += record.whole.length;
     }
     return found;
   });
+}
+
+function numbersIn13(scene: Scene, from: string, sent: readonly Uint8Array[]): string[] {
+  const randoms = [...new Set(scene.lines.map((line) => line.split(" ")[1]!))];
+  const openers = randoms.map((random) => new Openers(scene.lines.filter((line) => line.includes(random)), 0x1301));
+  const side = from.startsWith("server") ? "server" : "client";
+  return sent.flatMap((bytes) => openers.flatMap((each, i) => each.tryNumbers(side, bytes).map((at) => `${i}:${at}`)));
 }

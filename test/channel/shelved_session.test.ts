@@ -35,6 +35,11 @@ test("what is sealed of a session is read as it was written, wherever its peer w
     }),
     { numRuns: 200, seed: 1 },
   );
+  for (const base of [0, 256, 2 ** 40 - 256]) {
+    const bytes = encodeShelved({ ...session, base });
+    assert.equal(bytes.length, encodeShelved(session).length + 4);
+    assert.deepEqual(decodeShelved(bytes), { ...session, base });
+  }
   assert.throws(() => encodeShelved({ ...session, place: "x".repeat(254) }), RangeError);
 });
 
@@ -79,7 +84,7 @@ test("bytes that are no such session are refused with an error of ours", () => {
       `${length}`,
     );
   }
-  assert.throws(() => decodeShelved(Uint8Array.of(2, ...bytes.subarray(1))), { code: "unsupported" });
+  assert.throws(() => decodeShelved(Uint8Array.of(3, ...bytes.subarray(1))), { code: "unsupported" });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (random) => {
       try {

@@ -1,6 +1,6 @@
 /**
- * `node test/soak/dtls_sleep.ts [COUNT]`: two processes talk over UDP in one DTLS session, and one of them is killed, three hundred
- * times unless told otherwise, at moments spread over what it does. All goes through a relay that reads the number of
+ * `node test/soak/dtls_sleep.ts [COUNT [VERSION]]`: two processes talk over UDP in one DTLS session, of version 1.3 unless told
+ * otherwise, and one of them is killed, three hundred times unless told otherwise, at moments spread over what it does. All goes through a relay that reads the number of
  * every record: none may come twice, nothing may be delivered twice, and there may be one handshake, the first.
  *
  * @module
@@ -12,8 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { recordAt } from "../../lib/tls/record/datagram_reader.ts";
+import { isUnified } from "../../lib/tls/record/unified_header.ts";
 import { type Running, startScript } from "../support/spawn.ts";
 import { seededNumbers } from "../support/virtual.ts";
+import { Openers } from "../tls/durable_world.ts";
 
 type Side = "client" | "server";
 
@@ -26,9 +28,13 @@ function fail(what: string): never {
   process.exit(1);
 }
 
-/** Reads what a sender did: records under the keys by their number, handshakes by their hellos. */
+/** Reads what a sender did: records under the keys by their epoch and number, handshakes by their hellos. */
 function note(side: Side, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) {
+    if (isUnified(bytes[at]!)) {
+      noted.push({ side, bytes: bytes.slice(at) });
+      return;
+    }
     const record = recordAt(bytes, at, side === "client" ? 8 : 0);
     if (!record) fail("a datagram that is none");
     if (record.epoch === 0 && record.type === 22 && record.body[0] === 1) hellos++;
@@ -36,6 +42,22 @@ function note(side: Side, bytes: Uint8Array): void {
     if (record.epoch === 1 && numbers[side].has(name)) fail(`the ${side} used number ${name} twice`);
     if (record.epoch === 1) numbers[side].add(name);
     at += record.whole.length;
+  }
+}
+
+/** Version 1.3, once its keys are known. */
+const noted: { readonly side: Side; readonly bytes: Uint8Array }[] = [];
+let openers: Openers | undefined;
+
+/** Opens what has passed: the nonce of version 1.3 is its epoch's key and its number. */
+function open(client: Running): void {
+  const lines = [...client.outText.matchAll(/key (.+)\n/g)].map(([, line = ""]) => line);
+  if (!openers && lines.length > 0) openers = new Openers(lines, 0x1301);
+  for (const { side, bytes } of noted.splice(0)) {
+    for (const name of openers?.tryNumbers(side, bytes) ?? []) {
+      if (numbers[side].has(name)) fail(`the ${side} used number ${name} twice`);
+      numbers[side].add(name);
+    }
   }
 }
 
@@ -81,6 +103,7 @@ class Relay {
 }
 
 const count = Number(process.argv[2] ?? 300);
+const version = process.argv[3] ?? "1.3";
 const next = seededNumbers(1);
 const folder = mkdtempSync(join(tmpdir(), "seccf-sleep-"));
 const place = await bound();
@@ -95,7 +118,7 @@ let delivered = 0;
 
 async function begin(side: Side): Promise<Running> {
   const port = side === "client" ? clientPort : serverPort;
-  const words = [side, join(folder, side), `${port}`, ...(side === "client" ? [`${first}`] : [])];
+  const words = [side, join(folder, side), `${port}`, version, ...(side === "client" ? [`${first}`] : [])];
   first += 100_000;
   const child = startScript("test/soak/dtls_sleep_child.ts", words);
   await child.until(/ready\n/);
@@ -127,9 +150,11 @@ async function strike(running: { [side in Side]: Running }, side: Side): Promise
 
 const running = { server: await begin("server"), client: await begin("client") };
 const handshake = hellos;
+open(running.client);
 for (let i = 1; i <= count; i++) {
   await strike(running, next() < 0.5 ? "client" : "server");
   if (hellos !== handshake) fail("a second handshake");
+  open(running.client);
   if (i % 25 === 0) {
     const records = numbers.client.size + numbers.server.size;
     console.log(`${i} kills in one session, ${records} records, ${delivered} delivered and collected, no number twice`);
@@ -140,5 +165,6 @@ for (const side of ["client", "server"] as const) {
   await running[side].exit;
   collect(side, running[side]);
 }
+open(running.client);
 relay.close();
 rmSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// One end of a DTLS session that is kept in a folder: `server FOLDER PORT` says again what it hears, `client FOLDER PORT FIRST`
+// One end of a DTLS session that is kept in a folder: `server FOLDER PORT VERSION` says again what it hears, `client FOLDER PORT VERSION FIRST`
 // counts from FIRST. Each says on its standard output what was delivered to it, before anybody else can know.
 import { writeSync } from "node:fs";
 import process from "node:process";
@@ -9,7 +9,7 @@ import { type DatagramChannel, dtls, savedSessions } from "../../transports/dtls
 import { fileStore } from "../../transports/files/mod.ts";
 import { webPlatform } from "../../web_platform.ts";
 
-const [role = "", folder = "", port = "0", first = "0"] = process.argv.slice(2);
+const [role = "", folder = "", port = "0", version = "1.2", first = "0"] = process.argv.slice(2);
 const identity = toUtf8("device-1");
 const association = createAssociation({
   reference: "device-1",
@@ -21,7 +21,11 @@ const association = createAssociation({
   platform: webPlatform,
 });
 const sessions = savedSessions({ store: await fileStore(folder), wrappingKey: secretFrom(new Uint8Array(32).fill(2)) });
-const carrier = dtls({ port: Number(port), host: "127.0.0.1", sessions });
+const carrier = dtls({
+  ...{ port: Number(port), host: "127.0.0.1", sessions, versions: [version === "1.3" ? "1.3" : "1.2"] },
+  // The relay opens every record.
+  ...(role === "client" && { keyLog: (line: string) => void writeSync(1, `key ${line}\n`) }),
+});
 
 async function hear(channel: DatagramChannel, heard: (text: string) => Promise<void> | void): Promise<void> {
   for await (const { payload } of channel) {

@@ -221,6 +221,22 @@ function testCounters(check: Check): void {
     assert.equal(await store.reserve("n", 1), 2 ** 48);
   });
 
+  check(
+    "a counter that nobody needs for longer than it says starts anew then, and not before",
+    async (store, clock) => {
+      assert.equal(await store.reserve("n", 5, { atLeast: 100, ttlSeconds: 10 }), 100);
+      await clock.advance(9_999);
+      assert.equal(await store.reserve("n", 5, { ttlSeconds: 10 }), 105);
+      await clock.advance(9_999);
+      assert.equal(await store.reserve("n", 5, { ttlSeconds: 20 }), 110);
+      await clock.advance(20_000);
+      assert.equal(await store.reserve("n", 5, { ttlSeconds: 20 }), 0);
+      assert.equal(await store.reserve("n", 5), 5);
+      await clock.advance(1_000_000_000);
+      assert.equal(await store.reserve("n", 5), 10);
+    },
+  );
+
   check("a counter and a record of one name know nothing of each other", async (store) => {
     await store.reserve("a", 3);
     assert.equal(await store.get("a"), undefined);

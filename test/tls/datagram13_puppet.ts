@@ -91,6 +91,16 @@ export class Puppet13 {
     return this.record(CONTENT.ack, encodeAck(records), epoch);
   }
 
+  /** Calls its peer by another Connection ID. */
+  call(connectionId: Uint8Array): void {
+    this.#writer.address(connectionId);
+  }
+
+  /** Hears what calls it by another Connection ID as well. */
+  answerTo(connectionId: Uint8Array): void {
+    this.#reader.answerTo(connectionId);
+  }
+
   /** Goes on to the next keys of its own. */
   renew(): number {
     const before = this.#own.at(-1)!;

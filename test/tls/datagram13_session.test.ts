@@ -46,6 +46,27 @@ for (const side of ["client", "server"] as const) {
     assert.deepEqual(peer.texts, ["new", "late"]);
   });
 
+  test(`a ${other} reads the epoch before a KeyUpdate until it has heard the peer in the new one, however late (RFC 9147 8)`, () => {
+    const scene = session();
+    const { puppet, say, peer } = facing(scene, side);
+    const pass = (now: number) => scene.front.expire(peer.now = scene.front.now = now);
+    assert.deepEqual(words(say(puppet.message(HANDSHAKE.keyUpdate, NOT_REQUESTED))), ["3 ack 3:80"]);
+    // The ACK is lost, and then all is silent for an hour.
+    pass(3_600_000);
+    if (peer.engine.deadline !== undefined) peer.expire(3_600_000);
+    const again = puppet.message(HANDSHAKE.keyUpdate, NOT_REQUESTED, { seq: puppet.seq - 1 });
+    assert.deepEqual(words(say(again)), ["3 ack 3:81"]);
+    const late = puppet.record(CONTENT.applicationData, toUtf8("late"));
+    puppet.renew();
+    say(puppet.record(CONTENT.applicationData, toUtf8("new"), 4));
+    const due = peer.engine.deadline!;
+    assert.equal(due, 3_600_000 + 240_000);
+    pass(due);
+    peer.expire(due);
+    say(late);
+    assert.deepEqual(peer.texts, ["new"], "what is on its way for so long is lost");
+  });
+
   test(`a ${other} that is asked for new keys uses them when they are acknowledged, and not before (RFC 9147 8)`, () => {
     const { puppet, say, peer } = facing(session(), side);
     const heard = say(puppet.message(HANDSHAKE.keyUpdate, REQUESTED));
@@ -131,7 +152,10 @@ for (const side of ["client", "server"] as const) {
       assert.deepEqual(words(say(puppet.message(type, body))), ["3 alert 10"]);
     }
     const { puppet, say, peer } = facing(session({ client: { connectionId: fromHex("c1c2") } }), side);
-    assert.deepEqual(words(say(puppet.message(HANDSHAKE.requestConnectionId, Uint8Array.of(3)))), ["3 ack 3:80"]);
+    assert.deepEqual(words(say(puppet.message(HANDSHAKE.requestConnectionId, Uint8Array.of(3)))), [
+      `3 message ${HANDSHAKE.newConnectionId}`,
+      "3 ack 3:80",
+    ]);
     const spare = encodeNewConnectionId({ ids: [fromHex("77")], isImmediate: false });
     assert.deepEqual(words(say(puppet.message(HANDSHAKE.newConnectionId, spare))), ["3 ack 3:81"]);
     say(puppet.message(HANDSHAKE.newConnectionId, fresh));

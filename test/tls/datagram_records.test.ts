@@ -14,6 +14,7 @@ import { createProtection, type Protection } from "../../lib/tls/record/protecti
 import { ReplayWindow } from "../../lib/tls/record/replay_window.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { ALL_SUITES, CBC_SHA256, GCM } from "./pair.ts";
+import { keyOf } from "../../lib/tls/key_of.ts";
 import { sealWith } from "./pads.ts";
 
 const NO_ID = new Uint8Array(0);
@@ -78,9 +79,9 @@ test("after 64 lost records and more the next is still taken, as node-dtls-clien
 });
 
 test("what is authenticated with a record stands as RFC 6347 4.1.2.1 and RFC 9146 5.3 have it, its length apart", () => {
-  assert.equal(toHex(headerOf(NO_ID, 23, 0x010203040506)), "000101020304050617fefd");
+  assert.equal(toHex(headerOf("", 23, 0x010203040506)), "000101020304050617fefd");
   assert.equal(
-    toHex(headerOf(fromHex("beef"), 23, 7)),
+    toHex(headerOf(keyOf(fromHex("beef")), 23, 7)),
     "ffffffffffffffff" + "19" + "02" + "19" + "fefd" + "0001000000000007" + "beef",
   );
 });
@@ -193,7 +194,7 @@ test("with a Connection ID the type and any padding are inside; nothing but zero
   const id = fromHex("beef");
   const seal = (number: number, inner: Uint8Array): Uint8Array => {
     const protection = protectionOf(GCM);
-    const header = headerOf(id, 25, number);
+    const header = headerOf(keyOf(id), 25, number);
     const sealed = sealWith(protection, header, inner);
     const length = Uint8Array.of(sealed.length >> 8, sealed.length);
     return concat(fromHex("19fefd0001"), fromHex("0000000000"), Uint8Array.of(number), id, length, sealed);

@@ -84,7 +84,7 @@ export function bestOf(client: Allowed, server: Allowed, transport: Transport): 
     encryptThenMac: best.suite === CBC,
     forwardSecret: FRESH.includes(best.suite) && group !== undefined,
     ...ids,
-    isResumed: client.resumes === true && server.resumes === true && (transport === "stream" || !is13),
+    isResumed: client.resumes === true && server.resumes === true,
     // What a server takes is said only to a client that speaks of it.
     isLimited: {
       client: client.recordSizeLimit !== undefined && server.recordSizeLimit !== undefined,

@@ -172,7 +172,11 @@ const CLEAR: readonly Rule[] = [
  */
 export const DATAGRAM_12: readonly Rule[] = [
   [/^sealed record number$/, ["silence"], "RFC 6347 4.1.2.1: it is in the nonce or under the MAC"],
-  [/^ClientHello (fragment_)?length$/, ["silence", "timeout", "free"], "RFC 6347 4.2.1, 4.2.3: the first piece of a longer one"],
+  [
+    /^ClientHello (fragment_)?length$/,
+    ["silence", "timeout", "free"],
+    "RFC 6347 4.2.1, 4.2.3: the first piece of a longer one",
+  ],
   ...CLEAR,
   [/record length$/, ["silence"], "RFC 6347 4.1"],
   [/sealed record (Connection ID|version minor)$/, ["silence"], "RFC 9146 5"],

@@ -19,7 +19,13 @@ export function openWith(protection: Protection, header: Uint8Array, sealed: Uin
 }
 
 /** The same of DTLS 1.3. */
-export function sealEpoch(keys: EpochKeys, header: Uint8Array, number: number, type: number, content: Uint8Array): Uint8Array {
+export function sealEpoch(
+  keys: EpochKeys,
+  header: Uint8Array,
+  number: number,
+  type: number,
+  content: Uint8Array,
+): Uint8Array {
   const pad = new Pad(keys.sealedLength(content.length));
   pad.bytes.set(content);
   return pad.bytes.slice(0, keys.seal(header, number, type, pad, 0, content.length));
@@ -42,15 +48,26 @@ export function openInner(
   return inner && at >= 0 ? { type: inner[at]!, content: inner.subarray(0, at) } : undefined;
 }
 
+/** The same of DTLS 1.3: whether it opens. */
+export function opensEpoch(keys: EpochKeys, header: Uint8Array, number: number, sealed: Uint8Array): boolean {
+  return opened(sealed, 0, (pad, at) => keys.open(header, number, pad, at, sealed.length)) !== undefined;
+}
+
+/** A record of DTLS 1.3 as it stands in a datagram; positions are in `whole`. */
+export interface UnifiedRecord {
+  /** The two low bits of the epoch. */
+  readonly epochBits: number;
+  readonly numberAt: number;
+  readonly bodyAt: number;
+  readonly whole: Uint8Array;
+}
+
 /** The record of DTLS 1.3 at `at`; undefined where there is none that ends within `bytes`. */
-export function unifiedAt(
-  bytes: Uint8Array,
-  at: number,
-  idLength: number,
-): { readonly epochBits: number; readonly whole: Uint8Array } | undefined {
+export function unifiedAt(bytes: Uint8Array, at: number, idLength: number): UnifiedRecord | undefined {
   const place = new RecordPlace();
   if (!findRecord(bytes, at, bytes.length, idLength, place) || !place.isUnified) return undefined;
-  return { epochBits: place.epoch, whole: bytes.subarray(at, place.end) };
+  const { epoch, numberAt, bodyAt, end } = place;
+  return { epochBits: epoch, numberAt: numberAt - at, bodyAt: bodyAt - at, whole: bytes.subarray(at, end) };
 }
 
 function opened(sealed: Uint8Array, lead: number, open: (pad: Pad, at: number) => number): Uint8Array | undefined {

@@ -45,7 +45,7 @@ export async function fileStore(folder: string, options: FileStoreOptions = {}):
   }
 }
 
-/** What is in a file: a record, or a counter, whose version is its next number. */
+/** What is in a file: a record, or a counter, whose version is its next number and whose time is its last use's. */
 interface Content {
   readonly key: string;
   readonly version: number;
@@ -92,9 +92,10 @@ class FolderStore implements RecordStore {
     return this.#inTurn(async () => {
       if (((await this.#live(key))?.version ?? 0) !== expected) return undefined;
       const version = await this.#newVersion();
-      const ttl = ttlSeconds === undefined ? 0 : Math.max(1, Math.floor(ttlSeconds * 1000));
+      const ttl = ttlSeconds === undefined ? 0 : millisecondsOf(ttlSeconds);
       await this.#write("r", { key, version, ttl, value, writtenAt: this.#wall() });
-      this.#expiresAt.set(key, ttl === 0 ? Infinity : this.#clock.now() + ttl);
+      this.#expiresAt.delete(this.#path("r", key));
+      if (ttl > 0) this.#expiresAt.set(this.#path("r", key), this.#clock.now() + ttl);
       return version;
     });
   }
@@ -107,19 +108,27 @@ class FolderStore implements RecordStore {
     });
   }
 
-  reserve(counter: string, count: number, { atLeast = 0 }: { readonly atLeast?: number } = {}): Promise<number> {
+  reserve(
+    counter: string,
+    count: number,
+    { atLeast = 0, ttlSeconds }: { readonly atLeast?: number; readonly ttlSeconds?: number } = {},
+  ): Promise<number> {
     checkKey(counter);
     if (!Number.isSafeInteger(count) || count < 1) throw new RangeError("a block is a positive number of numbers");
-    return this.#inTurn(() => this.#reserve("c", counter, count, atLeast));
+    const ttl = ttlSeconds === undefined ? 0 : millisecondsOf(ttlSeconds);
+    return this.#inTurn(() => this.#reserve("c", counter, count, { atLeast, ttl }));
   }
 
   /** Removes what has expired, and what a crash has left half written. What is damaged stays, for who asks for it to hear of. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#folder)) {
       if (name.endsWith(".new")) await this.#fileSystem.remove(join(this.#folder, name));
-      if (!/^r[0-9a-f]{32}$/.test(name)) continue;
-      const content = await this.#read(join(this.#folder, name)).catch(unlessDamaged);
-      if (content) await this.#live(content.key);
+      const [, kind] = /^([rc])[0-9a-f]{32}$/.exec(name) ?? [];
+      if (!kind) continue;
+      const path = join(this.#folder, name);
+      const content = await this.#read(path).catch(unlessDamaged);
+      if (content && kind === "r") await this.#live(content.key);
+      else if (content && this.#isOver(path, content)) await this.#fileSystem.remove(path);
     }
   }
 
@@ -133,18 +142,26 @@ class FolderStore implements RecordStore {
     return mine;
   }
 
-  async #reserve(kind: "c" | "v", counter: string, count: number, atLeast: number): Promise<number> {
-    const before = await this.#read(this.#path(kind, counter));
-    const first = Math.max(before?.version ?? 0, atLeast);
+  async #reserve(
+    kind: "c" | "v",
+    counter: string,
+    count: number,
+    { atLeast, ttl }: { readonly atLeast: number; readonly ttl: number },
+  ): Promise<number> {
+    const path = this.#path(kind, counter);
+    const before = await this.#read(path);
+    const first = Math.max(before && !this.#isOver(path, before) ? before.version : 0, atLeast);
     if (!Number.isSafeInteger(first + count)) throw new SeccfError("exhausted", "no numbers left");
-    await this.#write(kind, { key: counter, version: first + count, ttl: 0, writtenAt: 0, value: new Uint8Array(0) });
+    const writtenAt = ttl === 0 ? 0 : this.#wall();
+    await this.#write(kind, { key: counter, version: first + count, ttl, writtenAt, value: new Uint8Array(0) });
+    this.#expiresAt.delete(path);
     return first;
   }
 
   /** No version comes again, whatever was deleted: all are of one counter, which is reserved ahead. */
   async #newVersion(): Promise<number> {
     if (this.#nextVersion === this.#endOfVersions) {
-      this.#nextVersion = await this.#reserve("v", "versions", VERSIONS, 1);
+      this.#nextVersion = await this.#reserve("v", "versions", VERSIONS, { atLeast: 1, ttl: 0 });
       this.#endOfVersions = this.#nextVersion + VERSIONS;
     }
     return this.#nextVersion++;
@@ -152,24 +169,30 @@ class FolderStore implements RecordStore {
 
   /** The record, unless its time is over: then it is removed. */
   async #live(key: string): Promise<Content | undefined> {
-    const content = await this.#read(this.#path("r", key));
+    const path = this.#path("r", key);
+    const content = await this.#read(path);
     if (!content) return undefined;
-    let expiresAt = this.#expiresAt.get(key);
-    if (expiresAt === undefined) {
-      const left = Math.min(content.ttl, content.ttl + content.writtenAt - this.#wall());
-      expiresAt = content.ttl === 0 ? Infinity : this.#clock.now() + left;
-      this.#expiresAt.set(key, expiresAt);
-    }
-    if (expiresAt > this.#clock.now()) return content;
+    if (!this.#isOver(path, content)) return content;
     await this.#remove(key);
     return undefined;
+  }
+
+  /** Whether the time of what is at `path` is over. */
+  #isOver(path: string, { ttl, writtenAt }: Content): boolean {
+    if (ttl === 0) return false;
+    let expiresAt = this.#expiresAt.get(path);
+    if (expiresAt === undefined) {
+      expiresAt = this.#clock.now() + Math.min(ttl, ttl + writtenAt - this.#wall());
+      this.#expiresAt.set(path, expiresAt);
+    }
+    return expiresAt <= this.#clock.now();
   }
 
   async #remove(key: string): Promise<void> {
     const path = this.#path("r", key);
     await this.#fileSystem.remove(path);
     await this.#fileSystem.syncFolder(path);
-    this.#expiresAt.delete(key);
+    this.#expiresAt.delete(path);
   }
 
   async #read(path: string): Promise<Content | undefined> {
@@ -205,6 +228,11 @@ class FolderStore implements RecordStore {
   #wall(): number {
     return Math.max(0, Math.floor(this.#clock.wall()));
   }
+}
+
+/** Of at least one. */
+function millisecondsOf(seconds: number): number {
+  return Math.max(1, Math.floor(seconds * 1000));
 }
 
 /** One file that is damaged must not keep all others from being read. */

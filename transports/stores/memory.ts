@@ -8,7 +8,7 @@ import type { RecordStore } from "../../lib/store.ts";
 export interface MemoryStoreOptions {
   /** What records expire by. */
   readonly clock: Clock;
-  /** How many records it holds before `put` throws `exhausted`. Default 100,000. */
+  /** How many records it holds before `put` throws `exhausted`; so many counters, before those that nobody needs are looked for. Default 100,000. */
   readonly capacity?: number;
 }
 
@@ -19,11 +19,17 @@ interface Entry {
   expiresAt: number;
 }
 
+interface Counter {
+  readonly next: number;
+  /** As an entry's. */
+  readonly expiresAt: number;
+}
+
 /** A {@link RecordStore} without durability. Expired records are gone at once, and swept when the store is full. */
 export function memoryStore(options: MemoryStoreOptions): RecordStore {
   const { clock, capacity = 100_000 } = options;
   const entries = new Map<string, Entry>();
-  const counters = new Map<string, number>();
+  const counters = new Map<string, Counter>();
   let lastVersion = 0;
 
   const live = (key: string): Entry | undefined => {
@@ -57,12 +63,17 @@ export function memoryStore(options: MemoryStoreOptions): RecordStore {
       if (live(key)?.version !== expected) return Promise.resolve(false);
       return Promise.resolve(entries.delete(key));
     },
-    reserve(counter, count, { atLeast = 0 } = {}) {
+    reserve(counter, count, { atLeast = 0, ttlSeconds = Infinity } = {}) {
       checkKey(counter);
       if (!Number.isSafeInteger(count) || count < 1) throw new RangeError("a block is a positive number of numbers");
-      const first = Math.max(counters.get(counter) ?? 0, atLeast);
+      const now = clock.now();
+      const before = counters.get(counter);
+      const first = Math.max(before && before.expiresAt > now ? before.next : 0, atLeast);
       if (!Number.isSafeInteger(first + count)) return Promise.reject(new SeccfError("exhausted", "no numbers left"));
-      counters.set(counter, first + count);
+      if (!before && counters.size >= capacity) {
+        for (const [old, { expiresAt }] of counters) if (expiresAt <= now) counters.delete(old);
+      }
+      counters.set(counter, { next: first + count, expiresAt: now + ttlSeconds * 1000 });
       return Promise.resolve(first);
     },
     [Symbol.asyncDispose]() {

@@ -6,11 +6,12 @@
  */
 
 import { SeccfError } from "../../error.ts";
+import { bytesOfKey, keyOf } from "../key_of.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf } from "./datagram_header.ts";
 import { type DatagramRecord, FoundRecord } from "./datagram_record.ts";
-import type { DurableNumbers } from "./durable_numbers.ts";
+import { admits, type DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
 import { type Data, type Pad, returnPad, widerPad } from "./pad.ts";
 import type { Protection } from "./protection.ts";
@@ -58,8 +59,10 @@ export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: n
 
 /** The receiving half of an association's record layer. */
 export class DatagramReader {
-  /** What this end wants to receive by, whether it comes to that or not. */
-  readonly #ownId: Uint8Array;
+  /** What this end wants to receive by, whether it comes to that or not, as `keyOf` writes it. */
+  readonly #ownId: string;
+  /** All that this end answers to, once that is more than one, or another (RFC 9147 9), and what it was called last. */
+  #names: { readonly ids: readonly string[]; readonly calledBy: string | undefined } | undefined;
   #protection: Protection | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
@@ -78,19 +81,24 @@ export class DatagramReader {
   #isEarly = false;
   /** Copies of records that came before their keys. */
   #early: readonly EarlyRecord[] = NONE;
-  #earlyLength = 0;
   /** The datagram in hand, opened where it lies, and behind it what waited for its key; until `trim`. */
   #pad: Pad | undefined;
   #unopened = 0;
   #limit = MAX_PLAINTEXT;
 
   constructor(ownId: Uint8Array) {
-    this.#ownId = ownId.length > 0 ? ownId : NOTHING;
+    this.#ownId = keyOf(ownId);
   }
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
   get newest(): number {
-    return this.#durable?.newest ?? this.#unified?.newest ?? this.#window.highest;
+    if (this.#unified) return this.#durable?.heard ?? this.#unified.newest;
+    return this.#durable?.newest ?? this.#window.highest;
+  }
+
+  /** Version 1.3: the epoch of the newest record that opened. */
+  get heardEpoch(): Epoch {
+    return this.#unified?.heardEpoch ?? 0;
   }
 
   /** The newest epoch that is read. */
@@ -148,15 +156,32 @@ export class DatagramReader {
     this.#named = isNamed;
   }
 
-  /** Version 1.2: from here on a record is read only once `numbers` admit it, and none that was `seen`. */
-  endure(numbers: DurableNumbers, seen?: WindowState): void {
-    this.#durable = numbers;
-    if (seen) this.#window.load(seen);
+  /** Version 1.3: records may call this end `id` as well, which is as long as its first name. */
+  answerTo(id: Uint8Array): void {
+    const { ids = [this.#ownId], calledBy } = this.#names ?? {};
+    this.#names = { ids: [...ids, keyOf(id)], calledBy };
   }
 
-  /** Which records of epoch 1 were read. */
-  get seen(): WindowState {
-    return this.#window.state;
+  /** Version 1.3: records that call this end `id` are for somebody else from here on. */
+  ignore(id: Uint8Array): void {
+    const key = keyOf(id);
+    if (this.#names) this.#names = { ...this.#names, ids: this.#names.ids.filter((each) => each !== key) };
+  }
+
+  /** What the newest record that opened calls this end, once there is a choice. */
+  get calledBy(): Uint8Array | undefined {
+    return this.#names?.calledBy === undefined ? undefined : bytesOfKey(this.#names.calledBy);
+  }
+
+  /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
+  endure(numbers: DurableNumbers, seen?: WindowState): void {
+    this.#durable = numbers;
+    if (seen) this.#windowOf(numbers.receivedEpoch).load(seen);
+  }
+
+  /** Which records of `epoch` were read; it has keys. */
+  seenIn(epoch: Epoch): WindowState {
+    return this.#windowOf(epoch).state;
   }
 
   /** Epochs before `epoch` are not read any more, that in the clear included. */
@@ -173,6 +198,14 @@ export class DatagramReader {
     if (datagram.length === 0) return;
     this.#hold(datagram);
     this.#pad!.end = datagram.length;
+  }
+
+  /** Takes a record once more that was not admitted when it came, as `push` does, but payloads handed out since then stay. */
+  pushAgain(whole: Uint8Array): void {
+    const at = this.#hold(whole);
+    this.#pad!.at = at;
+    this.#pad!.end = at + whole.length;
+    this.#isIdentified = true;
   }
 
   /** The next record that means something: one that waited for its key, or one of the datagram. */
@@ -213,6 +246,10 @@ export class DatagramReader {
     if (this.#pad) this.#pad.end = 0;
   }
 
+  #windowOf(epoch: Epoch): ReplayWindow {
+    return this.#unified?.windowOf(epoch) ?? this.#window;
+  }
+
   #nextPlain(pad: Pad): boolean {
     const { epoch, at, end } = PLACE;
     if (epoch === 0) return this.#inClear && RECORD.readClear(pad, PLACE);
@@ -233,13 +270,20 @@ export class DatagramReader {
   /** Whether what a record calls its receiver by is this end's, or may be left out: an earlier one of its datagram said it. */
   #isForUs({ bytes }: Pad): boolean {
     if (this.#named === undefined && !PLACE.hasId) return true;
-    const id = this.#named === false ? NOTHING : this.#ownId;
+    if (this.#names && PLACE.hasId) return this.#names.ids.some((id) => isNamed(bytes, PLACE, id));
+    const id = this.#named === false ? "" : this.#ownId;
     if (!PLACE.hasId) return id.length === 0 || this.#isIdentified;
     return id.length > 0 && isNamed(bytes, PLACE, id);
   }
 
   #openUnified(unified: UnifiedReader, pad: Pad): boolean {
-    if (!unified.read(pad, PLACE, RECORD) || RECORD.payload.length > this.#limit) return false;
+    const newest = this.#names ? this.newest : 0;
+    const isRead = unified.read(pad, PLACE, RECORD, this.#durable);
+    if (this.#names && PLACE.hasId && this.newest > newest) {
+      const calledBy = keyOf(pad.bytes.subarray(PLACE.idAt, PLACE.idAt + this.#ownId.length));
+      this.#names = { ...this.#names, calledBy };
+    }
+    if (!isRead || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
     this.#inClear = false;
     return true;
@@ -248,8 +292,8 @@ export class DatagramReader {
   /** RFC 6347 4.2.4 and RFC 9147 4.2.1 let a key's records come before the key; how many is ours to say. */
   #keep(bytes: Uint8Array, isIdentified: boolean): void {
     this.#isEarly = true;
-    if (this.#early.length >= MAX_EARLY_RECORDS || this.#earlyLength + bytes.length > MAX_HELD) return;
-    this.#earlyLength += bytes.length;
+    const held = this.#early.reduce((sum, each) => sum + each.bytes.length, 0);
+    if (this.#early.length >= MAX_EARLY_RECORDS || held + bytes.length > MAX_HELD) return;
     this.#early = [...this.#early, { bytes, isIdentified }];
   }
 
@@ -259,7 +303,6 @@ export class DatagramReader {
     if (!early) return "none";
     const { bytes, isIdentified } = early;
     this.#early = this.#early.filter((each) => each !== early);
-    this.#earlyLength -= bytes.length;
     const at = this.#hold(bytes);
     const pad = this.#pad!;
     if (!findRecord(pad.bytes, at, at + bytes.length, this.#ownId.length, PLACE)) return false;
@@ -284,7 +327,7 @@ export class DatagramReader {
     if (!this.#window.isFresh(number) || end - bodyAt > MAX_PLAINTEXT + protection.overhead) return false;
     // What has to wait until it is on record waits as it came.
     const whole = this.#durable ? pad.bytes.slice(at, end) : NOTHING;
-    const header = headerOf(this.#byId ? this.#ownId : NOTHING, type, number);
+    const header = headerOf(this.#byId ? this.#ownId : "", type, number);
     const length = protection.open(header, pad, bodyAt, end - bodyAt);
     if (length < 0) {
       this.#unopened++;
@@ -294,7 +337,9 @@ export class DatagramReader {
     const isRead = isById
       ? RECORD.unwrap(1, number, pad, plaintextAt, length)
       : RECORD.set(1, number, type, pad.view(plaintextAt, plaintextAt + length));
-    if (this.#durable && !admits(this.#durable, isRead, whole)) return false;
+    const mayBeRead = !this.#durable ||
+      (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
+    if (!mayBeRead) return false;
     this.#window.use(number);
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
     return isRead && length <= MAX_PLAINTEXT && RECORD.payload.length <= this.#limit;
@@ -309,16 +354,6 @@ export class DatagramReader {
     pad.used += bytes.length;
     return at;
   }
-}
-
-/**
- * Whether what was opened may be delivered now; nothing stands in it unless `isRead`. What is said of a path (RFC 9853) may at
- * any time: it is worth something only with the address that it came from, and its cookie to this process alone.
- */
-function admits(durable: DurableNumbers, isRead: boolean, whole: Uint8Array): boolean {
-  const { number } = PLACE;
-  const isOfPath = isRead && RECORD.type === CONTENT.returnRoutability;
-  return isOfPath ? durable.hears(number) : durable.admits(number, whole);
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);

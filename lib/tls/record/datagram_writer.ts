@@ -1,6 +1,7 @@
 /** What goes out on datagrams: records of all epochs, gathered into as few datagrams as the path allows (RFC 6347 4.1, RFC 9147 4.3). @module */
 
 import { SeccfError } from "../../error.ts";
+import { keyOf } from "../key_of.ts";
 import { MAX_PLAINTEXT } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
@@ -33,7 +34,7 @@ export class DatagramWriter {
   /** Oldest first. */
   #lines: Line[];
   /** What the peer wants to receive by in version 1.3. */
-  #connectionId: Uint8Array = NOTHING;
+  #connectionId = "";
   /** Where datagrams are gathered, from the first record on until all are out. */
   #pad: Pad | undefined;
   /** Those before the one begun last, which is in hand; the next first. */
@@ -49,7 +50,7 @@ export class DatagramWriter {
   /** Epoch 1 is under `protection`, which is this writer's to dispose, and carries what the peer wants to receive by. */
   protect(protection: Protection, connectionId: Uint8Array): void {
     if (this.#newest > 0) throw new SeccfError("state", "there is no second change of keys");
-    this.#lines = [...this.#lines, { epoch: 1, sealer: new Sealer12(protection, connectionId), next: 0 }];
+    this.#lines = [...this.#lines, { epoch: 1, sealer: new Sealer12(protection, keyOf(connectionId)), next: 0 }];
   }
 
   /** Version 1.3: `epoch`, newer than all before it, is under `keys`, which are this writer's to dispose. */
@@ -60,13 +61,13 @@ export class DatagramWriter {
 
   /** Version 1.3: all epochs under keys carry what the peer wants to receive by, from here on; nothing where it is empty. */
   address(connectionId: Uint8Array): void {
-    this.#connectionId = connectionId;
+    this.#connectionId = keyOf(connectionId);
     for (const line of this.#lines) {
-      if (line.sealer instanceof UnifiedSealer) line.sealer = line.sealer.renamed(connectionId);
+      if (line.sealer instanceof UnifiedSealer) line.sealer = line.sealer.renamed(this.#connectionId);
     }
   }
 
-  /** Version 1.2: from here on the newest epoch's numbers come from `numbers`, which are told what was used. */
+  /** From here on the newest epoch's numbers come from `numbers`, which are told what was used. */
   endure(numbers: DurableNumbers): void {
     const line = this.#line(this.#newest);
     if (line.durable) return;
@@ -82,7 +83,8 @@ export class DatagramWriter {
 
   /** Records that were written in the newest epoch. A count. */
   get written(): number {
-    return this.#lines.at(-1)!.next;
+    const { durable, next } = this.#lines.at(-1)!;
+    return durable?.next ?? next;
   }
 
   /** Bytes of plaintext that one record in a datagram of its own can have. */
@@ -191,7 +193,7 @@ export class DatagramWriter {
 }
 
 function isSpent({ durable, next, sealer }: Line): boolean {
-  return durable ? durable.left === 0 : !sealer.hasNumber(next);
+  return durable ? durable.left === 0 || !sealer.hasNumber(durable.next) : !sealer.hasNumber(next);
 }
 
 /** Bytes of content for which a record is not longer than `room`; not above 0 where there is none. */
@@ -205,4 +207,3 @@ function fitting(sealer: Sealer, room: number): number {
 
 /** It keeps nothing: all share it. */
 const CLEAR = new ClearSealer();
-const NOTHING: Uint8Array = new Uint8Array(0);

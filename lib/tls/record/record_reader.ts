@@ -141,7 +141,9 @@ export class RecordReader {
     if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(pad.used - at);
     this.#record.type = type;
     const bodyAt = at + RECORD_HEADER_LENGTH;
-    this.#record.payload = this.#protection ? this.#open(this.#protection, type, pad, bodyAt) : pad.view(bodyAt, pad.used);
+    this.#record.payload = this.#protection
+      ? this.#open(this.#protection, type, pad, bodyAt)
+      : pad.view(bodyAt, pad.used);
     return true;
   }
 

@@ -3,6 +3,7 @@
 import { MAX_PLAINTEXT, MAX_RECORDS } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
 import type { FoundRecord } from "./datagram_record.ts";
+import { admits, type DurableNumbers } from "./durable_numbers.ts";
 import type { EpochKeys } from "./epoch_keys.ts";
 import { SAMPLE_LENGTH } from "./epoch_keys.ts";
 import type { Pad } from "./pad.ts";
@@ -31,6 +32,11 @@ export class UnifiedReader implements Disposable {
   /** Grows with every record that is newer than all that opened before it; -1 before the first. */
   get newest(): number {
     return this.#newest;
+  }
+
+  /** The epoch of the newest record; 0 before the first. */
+  get heardEpoch(): Epoch {
+    return this.#newestEpoch;
   }
 
   /** The newest epoch that has keys; 0 before the first. */
@@ -65,8 +71,16 @@ export class UnifiedReader implements Disposable {
     return this.#lineOf(epochBits) !== undefined;
   }
 
-  /** Opens the record at `place` in `pad`, where it lies: `found` is what came out. False for what does not belong here or is not fresh. */
-  read(pad: Pad, place: RecordPlace, found: FoundRecord): boolean {
+  /** Which records of `epoch` were used; `undefined` where it has no keys. */
+  windowOf(epoch: Epoch): ReplayWindow | undefined {
+    return this.#lines.find((line) => line.epoch === epoch)?.window;
+  }
+
+  /**
+   * Opens the record at `place` in `pad`, where it lies: `found` is what came out. False for what does not belong here, is not
+   * fresh, or is not admitted by now, and then it is as if it had not come.
+   */
+  read(pad: Pad, place: RecordPlace, found: FoundRecord, durable?: DurableNumbers): boolean {
     const { bodyAt } = place;
     const bodyLength = place.end - bodyAt;
     // Newest first: of two epochs with the same bits it is the later one (RFC 9147 4.2.2).
@@ -77,15 +91,19 @@ export class UnifiedReader implements Disposable {
     const header = headerAt(pad, place);
     const number = showNumber(line, header, place, pad.view(bodyAt, place.end));
     if (number >= MAX_RECORDS || !line.window.isFresh(number)) return false;
+    // What has to wait until it is on record waits as it came.
+    const whole = durable ? pad.bytes.slice(place.at, place.end) : NOTHING;
     const length = line.keys.open(header, number, pad, bodyAt, bodyLength);
     if (length < 0) {
       line.failed++;
       this.#failed++;
       return false;
     }
-    this.#use(line, number);
     // RFC 9147 4: the limit is the inner plaintext's, padding and all.
-    return length <= MAX_PLAINTEXT + 1 && found.unwrap(line.epoch, number, pad, bodyAt, length);
+    const isRead = length <= MAX_PLAINTEXT + 1 && found.unwrap(line.epoch, number, pad, bodyAt, length);
+    if (isRead && durable && !admits(durable, found, whole)) return false;
+    this.#use(line, number);
+    return isRead;
   }
 
   /** Wipes all keys. */
@@ -130,3 +148,4 @@ function showNumber(
 
 /** RFC 8446 5.2: how much longer than its content ciphertext can be. */
 const MAX_EXPANSION = 256;
+const NOTHING: Uint8Array = new Uint8Array(0);

@@ -165,14 +165,14 @@ export class Agreement13 implements Disposable {
     };
     const exporter = this.#policy.exporter ? known(this.#exporter) : undefined;
     if (exporter) this.#exporter = undefined;
-    const expiresAt = this.#policy.resumable && this.#policy.transport === "stream" ? keyEndsAt : undefined;
+    const expiresAt = this.#policy.resumable ? keyEndsAt : undefined;
     const taker = expiresAt === undefined ? undefined : this.#taker({ ...session, expiresAt });
     this.#link.established(session, new Sequel13(this.#schedule, side, { exporter, taker }));
   }
 
-  #taker({ suite, identity, serverName, expiresAt }: Session & { readonly expiresAt: number }): TicketTaker {
+  #taker({ version, suite, identity, serverName, expiresAt }: Session & { readonly expiresAt: number }): TicketTaker {
     const resumption = resumptionSecret(this.#schedule, known(this.#main), this.transcript.digest());
-    return { suite, identity, serverName, expiresAt, madeAt: this.#policy.bornAt, resumption };
+    return { version, suite, identity, serverName, expiresAt, madeAt: this.#policy.bornAt, resumption };
   }
 
   /** Wipes every secret that was not handed over. */

@@ -73,7 +73,11 @@ export function checkHello(offer: ClientHello, hello: ServerHello, policy: Polic
     throw new TlsFailure("illegal_parameter", "reflected", "the server's random is our own");
   }
   if (hello.version !== offer.version) throw illegal("a legacy_version that is not 1.2", "RFC 8446 4.1.3");
-  if (!equal(hello.sessionId, offer.sessionId)) throw illegal("another legacy_session_id", "RFC 8446 4.1.3");
+  // RFC 9147 5: on datagrams it is not said back, also where a session of version 1.2 is offered beside.
+  const isEcho = policy.transport === "datagram"
+    ? hello.sessionId.length === 0
+    : equal(hello.sessionId, offer.sessionId);
+  if (!isEcho) throw illegal("another legacy_session_id", "RFC 8446 4.1.3");
   const suite = suitesOf(policy).find(({ id }) => id === hello.suite);
   if (!suite) {
     throw new TlsFailure("illegal_parameter", "downgrade", "a cipher suite that was not offered", {

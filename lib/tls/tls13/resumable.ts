@@ -3,11 +3,12 @@
 import { type SecretBytes, secretSlice, suiteById } from "../../crypto/mod.ts";
 import type { Resumable } from "../engine.ts";
 import type { ClientOptions, Policy } from "../options.ts";
-import { TLS_1_3 } from "../record/content_type.ts";
 import { scheduleOf } from "./negotiate.ts";
 
 /** What a client remembers. */
 export interface Remembered13 {
+  /** 0x0304 or 0xfefc. */
+  readonly version: number;
   readonly suite: number;
   readonly identity: Uint8Array;
   readonly serverName: string | undefined;
@@ -23,7 +24,7 @@ export interface Remembered13 {
 
 /** One that was made here: nothing else is one. */
 export class Resumable13 implements Resumable {
-  readonly version: number = TLS_1_3;
+  readonly version: number;
   readonly suite: number;
   readonly identity: Uint8Array;
   readonly serverName: string | undefined;
@@ -34,7 +35,8 @@ export class Resumable13 implements Resumable {
   readonly #key: SecretBytes;
 
   /** Copies. */
-  constructor({ suite, identity, serverName, expiresAt, madeAt, ageAdd, ticket, key }: Remembered13) {
+  constructor({ version, suite, identity, serverName, expiresAt, madeAt, ageAdd, ticket, key }: Remembered13) {
+    this.version = version;
     this.suite = suite;
     this.identity = new Uint8Array(identity);
     this.serverName = serverName;
@@ -57,9 +59,9 @@ export class Resumable13 implements Resumable {
 
   /** The same once more, for an owner of its own. Throws `state` after disposal. */
   copy(): Resumable13 {
-    const { suite, identity, serverName, expiresAt, ticket } = this;
+    const { version, suite, identity, serverName, expiresAt, ticket } = this;
     const hidden = { madeAt: this.#madeAt, ageAdd: this.#ageAdd, key: this.#key };
-    return new Resumable13({ suite, identity, serverName, expiresAt, ticket, ...hidden });
+    return new Resumable13({ version, suite, identity, serverName, expiresAt, ticket, ...hidden });
   }
 
   /** Wipes the secret. */
@@ -73,7 +75,8 @@ export function earlierFor13(
   policy: Policy,
   { resume, serverName }: Pick<ClientOptions, "resume" | "serverName">,
 ): Resumable13 | undefined {
-  if (!(resume instanceof Resumable13) || !policy.versions.includes(TLS_1_3)) return undefined;
+  // That of the other transport is none of the policy's.
+  if (!(resume instanceof Resumable13) || !policy.versions.includes(resume.version)) return undefined;
   const isFitting = suiteById(resume.suite)?.prf === scheduleOf(policy).hash && resume.serverName === serverName &&
     resume.expiresAt > policy.bornAt;
   return isFitting ? resume.copy() : undefined;

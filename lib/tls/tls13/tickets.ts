@@ -1,7 +1,7 @@
 /**
  * A server's tickets of version 1.3 (RFC 8446 4.6.1), sealed as those of 1.2 are. What they save is the name in the
- * clear, for clients that then leave it out: the key is asked for all the same, so that no session outlives it. On
- * datagrams there are none.
+ * clear, for clients that then leave it out: the key is asked for all the same, so that no session outlives it. One of a
+ * stream is none on datagrams, nor the other way round.
  *
  * @module
  */
@@ -23,8 +23,8 @@ export interface FoundTicket {
 
 /** Of `key`, the same work for any; `endsAt`: `undefined` for one of which no ticket is to be made. */
 export function markOf(key: SecretBytes, endsAt: number | undefined, policy: Policy): KeyMark | undefined {
-  const { resumption, transport, bornAt } = policy;
-  return transport === "datagram" ? undefined : resumption?.mark(key, endsAt, bornAt);
+  const { resumption, bornAt } = policy;
+  return resumption?.mark(key, endsAt, bornAt);
 }
 
 /** The first of the client's tickets that was made here, is not over and fits the hello; all others are passed over. */
@@ -36,7 +36,7 @@ export function findTicket(
 ): FoundTicket | undefined {
   const { resumption, transport, bornAt } = policy;
   // Without a fresh agreement who has the ticket's key reads all that it is used for.
-  if (!resumption || !share || transport === "datagram") return undefined;
+  if (!resumption || !share) return undefined;
   for (const [selected, { identity }] of offered.identities.entries()) {
     const session = resumption.open(identity, transport, bornAt);
     if (!session) continue;

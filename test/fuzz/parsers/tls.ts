@@ -43,6 +43,8 @@ import { RecordReader } from "../../../lib/tls/record/record_reader.ts";
 import { findRecord, RecordPlace } from "../../../lib/tls/record/record_place.ts";
 import { decodePathMessage, encodePathMessage } from "../../../lib/tls/return_routability.ts";
 import { decodeSavedSession, encodeSavedSession } from "../../../lib/tls/saved_session.ts";
+import { isSaved13, type SavedSession13 } from "../../../lib/tls/saved_session13.ts";
+import { encodeAgain13, established } from "../../tls/durable_world.ts";
 import { client as datagramClient, Front } from "../../tls/datagrams.ts";
 import { client, server } from "../../tls/pair.ts";
 import { seededRandom } from "../../support/virtual.ts";
@@ -117,12 +119,8 @@ export const TLS_PARSERS: readonly Parser[] = [
   codec("decodeNewConnectionId", "exact", decodeNewConnectionId, encodeNewConnectionId),
   parser("decodeRequestConnectionId", decodeRequestConnectionId),
   // What comes back from a store.
-  codec(
-    "decodeSavedSession",
-    "exact",
-    (bytes) => decodeSavedSession(secretFrom(bytes)),
-    (saved) => expose(encodeSavedSession(saved)),
-  ),
+  savedSessions("decodeSavedSession, readWho, readSizes, readWindow"),
+  { ...savedSessions("decodeSavedSession13"), seeds: savedSessionsOf13() },
   // Everything together, in pieces as the first byte says. Their randoms are not those of the kept inputs.
   parser("RecordReader and MessageJoiner", readStream),
   parser("a client on a stream", (bytes) => receive(bytes, client({ random: seededRandom(3) }))),
@@ -213,4 +211,25 @@ function walk(bytes: Uint8Array, next: (at: number) => Uint8Array | undefined): 
     at = end;
   }
   return count;
+}
+
+function savedSessions(name: string): Parser {
+  return codec(
+    name,
+    "exact",
+    (bytes) => decodeSavedSession(secretFrom(bytes)),
+    (saved) => expose(isSaved13(saved) ? encodeAgain13(saved) : encodeSavedSession(saved)),
+  );
+}
+
+/** As it was agreed; and with a message that is not acknowledged, a peer that may go on, record sizes and a window. */
+function savedSessionsOf13(): readonly Uint8Array[] {
+  const state = established({ versions: [0xfefc] }).server.engine.durable!.save();
+  const saved = decodeSavedSession(state) as SavedSession13;
+  const said = [{ type: 24, messageSeq: 7, body: Uint8Array.of(0) }];
+  const more = {
+    ...{ ...saved, sizes: { sent: 512, received: 16_384 }, window: { highest: 300, low: 5, high: 0 } },
+    keys: { ...saved.keys, said, isUpdating: true, isNextOpen: true, nextReceived: 1000 },
+  };
+  return [state, encodeAgain13(more)].map((each) => new Uint8Array(expose(each)));
 }

@@ -3,20 +3,27 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { type DatagramDialer, dtls, type DtlsCarrierOptions } from "../../../transports/dtls/mod.ts";
 import { memoryNetwork } from "../../../transports/memory/mod.ts";
+import { decodeClientHello } from "../../../lib/tls/handshake/client_hello.ts";
+import { decodeServerHello } from "../../../lib/tls/handshake/server_hello.ts";
+import { tapped } from "../../channel/datagram_fixtures.ts";
 import { ResumptionWorld } from "../resumption_world.ts";
 
 const SUITES = ["TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256"];
 
-async function place(options: Partial<DtlsCarrierOptions> = {}) {
+async function place(
+  options: Partial<DtlsCarrierOptions> = {},
+  suites: readonly string[] = SUITES,
+  tap: (bytes: Uint8Array) => void = () => {},
+) {
   const world = new ResumptionWorld();
   const network = memoryNetwork({ clock: world.platform.clock, seed: 1 });
   let clients = 0;
   const over: DatagramDialer = {
     connect: (host, port) =>
-      Promise.resolve({ socket: network.bind(`10.0.0.${++clients}:1`), remote: `${host}:${port}` }),
-    bind: (host, port) => Promise.resolve(network.bind(`${host}:${port}`)),
+      Promise.resolve({ socket: tapped(network.bind(`10.0.0.${++clients}:1`), tap), remote: `${host}:${port}` }),
+    bind: (host, port) => Promise.resolve(tapped(network.bind(`${host}:${port}`), tap)),
   };
-  const common = { port: 443, host: "meter", over, suites: SUITES };
+  const common = { port: 443, host: "meter", over, suites };
   const listener = await dtls({ ...common, ...options }).listen(world.keys, { platform: world.platform });
   return { world, listener, carrier: dtls(common), common };
 }
@@ -76,6 +83,38 @@ test("an association that has expired takes what it left over DTLS with it", asy
   await assert.rejects(association.bind(carrier), { code: "expired" });
   await listener[Symbol.asyncDispose]();
 });
+
+test("DTLS 1.3 goes on by ticket as well: both sides ask for the key all the same, and a replaced one gets nobody in by it", async () => {
+  const seen: Uint8Array[] = [];
+  const suites = ["TLS_AES_128_GCM_SHA256"];
+  const { world, listener, carrier } = await place({ suites }, suites, (bytes) => seen.push(new Uint8Array(bytes)));
+  const association = world.association("initiator");
+  /** How many keys the last hello offered, and which of them the server took. */
+  const chosen = () => {
+    const bodies = (type: number) => seen.filter((bytes) => bytes[0] === 22 && bytes[13] === type).map(bodyOf);
+    const hello = decodeClientHello(bodies(1).at(-1)!, "datagram");
+    return [hello.offeredPsks!.identities.length, decodeServerHello(bodies(2).at(-1)!).selectedIdentity];
+  };
+  await world.meet(carrier, listener, association);
+  assert.deepEqual(chosen(), [1, 0]);
+  for (let i = 0; i < 3; i++) {
+    await world.meet(carrier, listener, association);
+    assert.deepEqual(chosen(), [2, 0]);
+  }
+  assert.deepEqual([world.askedNear, world.askedFar], [4, 4]);
+  world.fill = 2;
+  const error = await passing(world, association.bind(carrier).then(() => assert.fail("bound"), (reason) => reason));
+  assert.ok(["auth-failed", "timeout"].includes(error.code), error.code);
+  world.fill = 1;
+  await world.meet(carrier, listener, association);
+  assert.deepEqual(chosen(), [1, 0], "what failed is not tried again");
+  await listener[Symbol.asyncDispose]();
+});
+
+/** Of the message that a record in the clear begins with, whole. */
+function bodyOf(datagram: Uint8Array): Uint8Array {
+  return datagram.subarray(25, 25 + ((datagram[15]! << 8) | datagram[16]!));
+}
 
 /** A refusal on datagrams is silence, until the time is over. */
 async function passing<T>(world: ResumptionWorld, promise: Promise<T>): Promise<T> {
