@@ -68,7 +68,7 @@ class World {
   #now = 0;
 
   /**
-   * `durable`: sessions of DTLS 1.2 are kept, so that records wait as they came until they are on record. `fails`: there is
+   * `durable`: sessions of DTLS are kept, so that records wait as they came until they are on record. `fails`: there is
    * not always randomness to be had.
    */
   constructor(seed: number, { durable, fails }: { readonly durable: boolean; readonly fails: boolean }) {
@@ -79,8 +79,8 @@ class World {
       random(bytes);
     };
     this.#durable = durable;
-    const versions = durable ? [0xfefd] : [0xfefc, 0xfefd];
-    const suites = durable ? ALL_SUITES : [...ALL_SUITES, 0x1301, 0x1303];
+    const versions = [0xfefc, 0xfefd];
+    const suites = [...ALL_SUITES, 0x1301, 0x1303];
     this.#acceptor = createDtlsAcceptor({ random: this.#random, versions, suites, durable, recordsPerKey: 8 });
     for (let place = 0; place < KINDS.length; place++) this.#begin(place);
   }
@@ -116,17 +116,12 @@ class World {
     return Math.floor(this.#pick() * most);
   }
 
-  #kindOf(place: number): Kind {
-    const kind = KINDS[place]!;
-    return this.#durable && kind.version === 0xfefc ? { ...kind, version: 0xfefd, suite: GCM } : kind;
-  }
-
   #begin(place: number): void {
     while (!orNot(() => this.#tryToBegin(place)));
   }
 
   #tryToBegin(place: number): void {
-    const { carries, version, suite } = this.#kindOf(place);
+    const { carries, version, suite } = KINDS[place]!;
     const options = { now: this.#now, random: this.#random, versions: [version], suites: [suite], recordsPerKey: 8 };
     const ways = this.#ways[place]!;
     if (carries === "datagram") {
