@@ -72,7 +72,7 @@ export interface Halfway {
 }
 
 /** Both ends with their hellos exchanged and no more, and somebody who knows what `side` knows. */
-export function halfway(side: Side, of: SceneOptions = {}): Halfway {
+export function halfway(side: Side, of: SceneOptions = {}, lead?: number): Halfway {
   const lines: string[] = [];
   const front = new Front({
     ...VERSION_13,
@@ -87,7 +87,7 @@ export function halfway(side: Side, of: SceneOptions = {}): Halfway {
   const flight = front.receive(second!, "c:1").map(({ bytes }) => bytes);
   // The hello is in a datagram of its own.
   if (side === "server") left.receive(flight[0]!);
-  const puppet = new Puppet13({ lines, client: left }, side, "hello");
+  const puppet = new Puppet13({ lines, client: left }, side, "hello", lead);
   const say = (bytes: Uint8Array): string[] => {
     const answers = side === "server" ? left.receive(bytes) : front.receive(bytes, "c:1").map((each) => each.bytes);
     return words(puppet.hear(answers));
@@ -95,7 +95,7 @@ export function halfway(side: Side, of: SceneOptions = {}): Halfway {
   return { left, front, puppet, flight, say };
 }
 
-/** Speaks in the place of `side` from a record number on that the honest one did not reach. */
+/** Speaks in the place of `side` from record number `lead` on, which the honest one did not reach. */
 export class Puppet13 {
   readonly #suite;
   readonly #writer = new DatagramWriter(16_000);
@@ -111,6 +111,7 @@ export class Puppet13 {
     { lines, client: { session } }: Pick<Scene, "lines" | "client">,
     side: Side,
     after: "all" | "hello" = "all",
+    lead = 80,
   ) {
     const ids = session?.connectionIds;
     this.#suite = suiteById(session?.suite ?? 0x1301)!;
@@ -119,7 +120,7 @@ export class Puppet13 {
     this.#own = ["HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0"].map((name) => secretIn(lines, side, name));
     this.#writer.open(2, this.#keysOf(this.#own[0]!));
     this.#writer.open(3, this.#keysOf(this.#own[1]!));
-    for (const epoch of [2, 3]) for (let i = 0; i < 80; i++) this.#writer.write(epoch, 0, new Uint8Array(0));
+    for (const epoch of [2, 3]) for (let i = 0; i < lead; i++) this.#writer.write(epoch, 0, new Uint8Array(0));
     while (this.#writer.poll());
     this.#peers = secretIn(lines, side === "client" ? "server" : "client", "TRAFFIC_SECRET_0");
     this.#reader = new DatagramReader(ids?.[side] ?? new Uint8Array(0));
