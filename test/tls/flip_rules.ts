@@ -239,7 +239,18 @@ export const DATAGRAM_13: readonly Rule[] = [
   ], "RFC 8446 9.2, 4.2.9"],
   [/^ClientHello \w+ type$/, ["decrypt_error", "later decrypt_error", "timeout", "silence"], "RFC 8446 4.2"],
   [/^ClientHello supported_versions body$/, ["timeout", "silence"], "RFC 8446 4.2.1"],
-  [/^ClientHello \w+ (body|identity|age|binder)$/, [
+  [
+    /^ClientHello (supported_groups|psk_key_exchange_modes) body$/,
+    ["decrypt_error", "later decrypt_error", "silence", "illegal_parameter", "timeout"],
+    "RFC 8446 4.2.11.2, RFC 9147 5.1: without the group that is asked for, the cookie is of another hello",
+  ],
+  // One that the server did not need is in the transcript, and so in the keys.
+  [
+    /^ClientHello pre_shared_key binder$/,
+    ["decrypt_error", "later decrypt_error", "timeout"],
+    "RFC 8446 4.2.11.2, RFC 9147 4.5.2: nothing opens",
+  ],
+  [/^ClientHello \w+ (body|identity|age)$/, [
     "decrypt_error",
     "later decrypt_error",
     "silence",
