@@ -7,7 +7,7 @@ import type { Wait } from "../platform.ts";
 import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssociation } from "../association/ports.ts";
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
-import { type ChannelLimits, payloads } from "./channel.ts";
+import type { ChannelLimits } from "./channel.ts";
 import { Driver } from "./driver.ts";
 import type { DriverOptions, Keep } from "./driver_options.ts";
 import { type Elsewhere, elsewhereOf, type Whereabouts } from "./elsewhere.ts";
@@ -176,7 +176,7 @@ class EngineChannel implements DatagramChannel {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
-    return payloads(this.#inbox);
+    return this.#inbox.iterate();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
