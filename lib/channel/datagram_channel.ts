@@ -13,6 +13,7 @@ import type { DriverOptions, Keep } from "./driver_options.ts";
 import { type Elsewhere, elsewhereOf, type Whereabouts } from "./elsewhere.ts";
 import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
+import { readInto } from "./reading.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -80,7 +81,16 @@ export function connectDatagrams(options: DatagramChannelOptions, wait: Wait = {
       release: () => socket[Symbol.asyncDispose](),
     },
   });
-  void read(driver, socket, remote);
+  readInto(socket, {
+    take: (bytes, from) => {
+      if (from === remote) driver.receive(bytes);
+    },
+    fail: (error) => {
+      const passing = error instanceof SeccfError && error.code === "unreachable";
+      if (driver.shaking || !passing) driver.lose(error);
+      return !driver.ended;
+    },
+  });
   return open(wait);
 }
 
@@ -105,21 +115,6 @@ export function startDatagrams(options: DatagramHandshakeOptions): Handshake<Dat
       return new EngineChannel({ driver, inbox, whereabouts: options.whereabouts }, established);
     },
   };
-}
-
-async function read(driver: Driver, socket: DatagramSocket, remote: string): Promise<void> {
-  while (!driver.ended) {
-    try {
-      for await (const { bytes, from } of socket) {
-        if (from === remote) driver.receive(bytes);
-        if (driver.ended) return;
-      }
-      driver.lose(new SeccfError("closed", "the socket is closed"));
-    } catch (error) {
-      const passing = error instanceof SeccfError && error.code === "unreachable";
-      if (driver.shaking || !passing) driver.lose(error);
-    }
-  }
 }
 
 interface Parts {

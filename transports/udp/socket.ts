@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import type { RemoteInfo, Socket } from "node:dgram";
-import type { DatagramSocket } from "../../lib/link.ts";
+import type { DatagramSocket, DatagramTaker } from "../../lib/link.ts";
 import { joinAddress, Queue, splitAddress } from "../../lib/channel/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { systemCode } from "./failure.ts";
@@ -20,6 +20,7 @@ export class UdpSocket implements DatagramSocket {
   readonly #connected: boolean;
   readonly #mapped: boolean;
   readonly #arrived = new Queue<Datagram | SeccfError>(Infinity, sizeOf);
+  #taker: DatagramTaker | undefined;
   #leaving = 0;
   /** Datagrams sent since the runtime had its turn. */
   #inOneTurn = 0;
@@ -64,6 +65,16 @@ export class UdpSocket implements DatagramSocket {
       this.#inOneTurn = 0;
     });
     return this.#turn;
+  }
+
+  handTo(taker: DatagramTaker): void {
+    this.#taker = taker;
+    for (const item of this.#arrived.drain()) {
+      if (item instanceof SeccfError) taker.fail(item);
+      else taker.take(item.bytes, item.from);
+    }
+    // From here on nothing arrives but the end.
+    this.#arrived.next().catch((error: unknown) => taker.fail(error));
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
@@ -117,9 +128,14 @@ export class UdpSocket implements DatagramSocket {
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     this.#inOneTurn = 0;
+    const { buffer, byteOffset, length } = bytes;
+    if (this.#taker) {
+      // No `Buffer`, whose `slice` is no copy.
+      if (!this.#closed) this.#taker.take(new Uint8Array(buffer, byteOffset, length), this.#nameOf(from));
+      return;
+    }
     if (this.#arrived.size >= READ_AHEAD) return;
     // What is a view of a larger buffer, as Deno gives it, would hold that; Node and Bun make one for each datagram.
-    const { buffer, length } = bytes;
     const own = length === buffer.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
     this.#arrived.push({ bytes: own, from: this.#nameOf(from) });
   }
@@ -135,7 +151,11 @@ export class UdpSocket implements DatagramSocket {
   #complain(error: Error): void {
     if (!this.#connected || this.#arrived.size >= READ_AHEAD) return;
     if (!isUnreachable(error)) return;
-    this.#arrived.push(new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error }));
+    const word = new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error });
+    const taker = this.#taker;
+    // A taker may be in the middle of a send.
+    if (taker) queueMicrotask(() => taker.fail(word));
+    else this.#arrived.push(word);
   }
 }
 
