@@ -25,7 +25,7 @@ export class UdpSocket implements DatagramSocket {
   /** Datagrams sent since the runtime had its turn. */
   #inOneTurn = 0;
   #turn: Promise<void> | undefined;
-  /** Whoever sent last mostly sends again. */
+  /** Whoever sent last mostly sends again, or is answered. */
   #last: { readonly address: string; readonly port: number; readonly name: string } | undefined;
   #closed: Promise<void> | undefined;
 
@@ -113,8 +113,8 @@ export class UdpSocket implements DatagramSocket {
         this.#socket.send(bytes, sent);
         return;
       }
-      const { host, port } = splitAddress(to);
-      this.#socket.send(bytes, port, this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, sent);
+      const { address, port } = to === this.#last?.name ? this.#last : this.#placeOf(to);
+      this.#socket.send(bytes, port, address, sent);
     } catch (error) {
       // An address that is none, a socket that is just going: lost, as any datagram may be.
       this.#sent(bytes, error instanceof Error ? error : null);
@@ -138,6 +138,11 @@ export class UdpSocket implements DatagramSocket {
     // What is a view of a larger buffer, as Deno gives it, would hold that; Node and Bun make one for each datagram.
     const own = length === buffer.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
     this.#arrived.push({ bytes: own, from: this.#nameOf(from) });
+  }
+
+  #placeOf(name: string): { readonly address: string; readonly port: number } {
+    const { host, port } = splitAddress(name);
+    return { address: this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, port };
   }
 
   #nameOf({ address, port }: RemoteInfo): string {
