@@ -79,7 +79,10 @@ export function startStream(options: ChannelOptions): Handshake<SecureChannel> {
       flushed: () => outbox.flushed(),
       release: () => stream[Symbol.asyncDispose](),
     },
-    intake: { push: (bytes) => void received.push({ payload: new Uint8Array(bytes) }), end: (error) => received.end(error) },
+    intake: {
+      push: (bytes) => void received.push({ payload: new Uint8Array(bytes) }),
+      end: (error) => received.end(error),
+    },
   });
   void read(driver, stream, received);
   return {

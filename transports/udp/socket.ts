@@ -6,6 +6,7 @@ import type { DatagramSocket, DatagramTaker } from "../../lib/link.ts";
 import { joinAddress, Queue, splitAddress } from "../../lib/channel/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { systemCode } from "./failure.ts";
+import { ReadRoom } from "./read_room.ts";
 
 /** One datagram as it came. */
 export interface Datagram {
@@ -19,6 +20,7 @@ export class UdpSocket implements DatagramSocket {
   readonly #socket: Socket;
   readonly #connected: boolean;
   readonly #mapped: boolean;
+  readonly #room: ReadRoom;
   readonly #arrived = new Queue<Datagram | SeccfError>(Infinity, sizeOf);
   #taker: DatagramTaker | undefined;
   #leaving = 0;
@@ -35,6 +37,7 @@ export class UdpSocket implements DatagramSocket {
     this.#socket = socket;
     this.#connected = connected;
     this.#mapped = family === "IPv6";
+    this.#room = new ReadRoom(socket);
     socket.on("message", (bytes, from) => this.#receive(bytes, from));
     socket.on("error", (error) => this.#complain(error));
     // By somebody else: what is closed here has ended already, and an error with its stack is a dear thing.
@@ -128,6 +131,7 @@ export class UdpSocket implements DatagramSocket {
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     this.#inOneTurn = 0;
+    if (!this.#room.holds(bytes)) return;
     const { buffer, byteOffset, length } = bytes;
     if (this.#taker) {
       // No `Buffer`, whose `slice` is no copy.
@@ -154,6 +158,8 @@ export class UdpSocket implements DatagramSocket {
 
   /** What the network says about the one peer of a connected socket; about one of many it says nothing worth keeping. */
   #complain(error: Error): void {
+    // Windows says of what was cut short that it was too long.
+    if (systemCode(error) === "EMSGSIZE") this.#room.widen();
     if (!this.#connected || this.#arrived.size >= READ_AHEAD) return;
     if (!isUnreachable(error)) return;
     const word = new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error });
