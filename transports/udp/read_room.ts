@@ -11,32 +11,35 @@ import type { Socket } from "node:dgram";
 /** Of one bound socket. */
 export class ReadRoom {
   readonly #socket: Socket;
-  #state: "unknown" | "usual" | "most" = "unknown";
+  #state: "unknown" | "usual" | "settled" = "unknown";
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
   /** False for what may have been cut short: lost, as any datagram may be, and the next one of its length is not. */
-  holds({ buffer, length }: Uint8Array): boolean {
-    if (length === buffer.byteLength) {
-      if (this.#state !== "usual" || length < USUAL) return true;
+  holds(bytes: Uint8Array): boolean {
+    if (this.#state === "usual" && bytes.length === USUAL) {
       this.widen();
       return false;
     }
-    // Seen, not assumed: where the number means the system's own buffer, it is not to be made smaller.
-    if (this.#state === "unknown" && buffer.byteLength === MOST && this.#socket.getRecvBufferSize() === MOST) {
-      this.#state = "usual";
-      this.#set(USUAL);
-    }
+    if (this.#state === "unknown") this.#see(bytes);
     return true;
   }
 
   /** Something longer has come, and others may. */
   widen(): void {
     if (this.#state !== "usual") return;
-    this.#state = "most";
+    this.#state = "settled";
     this.#set(MOST);
+  }
+
+  /** By the first datagram, not by the runtime's name: where the number means the system's own buffer, it has to stay. */
+  #see({ buffer, length }: Uint8Array): void {
+    this.#state = "settled";
+    if (length === buffer.byteLength || buffer.byteLength !== MOST || this.#socket.getRecvBufferSize() !== MOST) return;
+    this.#state = "usual";
+    this.#set(USUAL);
   }
 
   #set(bytes: number): void {
