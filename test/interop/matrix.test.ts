@@ -16,15 +16,16 @@ test("the matrix has each peer and suite both ways, and a reason for each gap", 
     cell("openssl", "from us", "CCM_8", "none: it knows no such suite"),
     cell("openssl", "to us", "CCM_8", "none: it knows no such suite"),
     cell("a client", "from us", "CCM_8", "none: it is no server"),
-    cell("a client", "to us", "CCM_8", "ok"),
+    cell("a client", "to us", "CCM_8", "it crashes afterwards"),
   ];
   assert.deepEqual(tableOf("DTLS", ["GCM", "CCM_8"], cells), [
     "DTLS   openssl    a client",
     "GCM    ok FAILED  a ok",
-    "CCM_8  b b        a ok",
+    "CCM_8  b b        a ok/c",
     "left: we ask the peer; right: it asks us",
     "a: it is no server",
     "b: it knows no such suite",
+    "c: it crashes afterwards",
   ]);
   assert.throws(() => tableOf("DTLS", ["GCM", "CCM_8"], cells.slice(1)), /openssl, from us, GCM is missing/);
 });

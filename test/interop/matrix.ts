@@ -12,7 +12,7 @@ export interface Cell {
   readonly peer: string;
   readonly direction: Direction;
   readonly suite: string;
-  /** `ok`, `FAILED`, or `none: ` and the reason. */
+  /** `ok`, `FAILED`, `none: ` and the reason, or what else is to be said of a cell that went well. */
   outcome: string;
 }
 
@@ -68,17 +68,18 @@ export class Matrix {
 }
 
 /**
- * A row for each suite, a column for each peer with both directions side by side, and below them the reasons, by letter.
+ * A row for each suite, a column for each peer with both directions side by side, and below them the reasons and remarks, by letter.
  * Throws AssertionError where a cell is missing.
  */
 export function tableOf(title: string, suites: readonly string[], cells: readonly Cell[]): string[] {
   const peers = [...new Set(cells.map(({ peer }) => peer))];
   const reasons: string[] = [];
   const sign = (outcome: string): string => {
-    if (!outcome.startsWith(NONE)) return outcome;
-    const reason = outcome.slice(NONE.length);
+    if (outcome === "ok" || outcome === "FAILED") return outcome;
+    const isGap = outcome.startsWith(NONE);
+    const reason = isGap ? outcome.slice(NONE.length) : outcome;
     if (!reasons.includes(reason)) reasons.push(reason);
-    return String.fromCharCode(97 + reasons.indexOf(reason));
+    return (isGap ? "" : "ok/") + String.fromCharCode(97 + reasons.indexOf(reason));
   };
   const find = (peer: string, direction: Direction, suite: string): string => {
     const cell = cells.find((each) => each.peer === peer && each.direction === direction && each.suite === suite);
