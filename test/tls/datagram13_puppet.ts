@@ -2,14 +2,18 @@
 import { fromHex, Reader } from "../../lib/bytes/mod.ts";
 import { type SecretBytes, secretFrom, suiteById } from "../../lib/crypto/mod.ts";
 import { encodeFragment, readFragment } from "../../lib/tls/handshake/fragment.ts";
-import type { DtlsAcceptorOptions, DtlsOptions } from "../../lib/tls/mod.ts";
+import { createResumption, type DtlsAcceptorOptions, type DtlsOptions } from "../../lib/tls/mod.ts";
 import { decodeAck, encodeAck, type RecordNumber } from "../../lib/tls/record/ack.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import { DatagramReader } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
 import { EpochKeys } from "../../lib/tls/record/epoch_keys.ts";
 import { nextTrafficSecret, trafficKeys } from "../../lib/tls/tls13/key_schedule.ts";
+import { seededRandom } from "../support/virtual.ts";
 import { client, Front, type Peer, run, VERSION_13 } from "./datagrams.ts";
+import { type Answerer, IDENTITY, PSK } from "./pair.ts";
+
+const NO_ID = { client: { connectionId: false }, server: { connectionIdLength: 0 } } as const;
 
 type Side = "client" | "server";
 
@@ -28,18 +32,70 @@ export interface Scene {
   readonly lines: readonly string[];
 }
 
+/** What the two ends are told, and both answer. */
+export interface SceneOptions {
+  readonly client?: Partial<DtlsOptions>;
+  readonly server?: Partial<DtlsAcceptorOptions>;
+  readonly answerer?: Answerer;
+}
+
 /** A session of version 1.3, unless the options say otherwise. */
-export function session(
-  of: { readonly client?: Partial<DtlsOptions>; readonly server?: Partial<DtlsAcceptorOptions> } = {},
-): Scene {
+export function session(of: SceneOptions = {}): Scene {
   const lines: string[] = [];
-  const front = new Front({ ...VERSION_13, ...of.server });
-  const left = client({ ...VERSION_13, keyLog: (line) => lines.push(line), ...of.client });
+  const front = new Front({ ...VERSION_13, ...of.server }, of.answerer);
+  const left = client({ ...VERSION_13, keyLog: (line) => lines.push(line), ...of.client }, of.answerer);
   run(left, front);
   return { client: left, front, lines };
 }
 
-/** Speaks in the place of `side` from a record number on that the honest one did not reach. */
+/** Two ends that go on with what an earlier session has left, and leave something again. */
+export function goingOn(): SceneOptions {
+  const answerer: Answerer = () => ({ kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 });
+  const server = { resumption: createResumption({ random: seededRandom(60) }), random: seededRandom(61) };
+  const { client: { resumable } } = session({
+    client: { resumable: true, random: seededRandom(62) },
+    server,
+    answerer,
+  });
+  return { client: { resumable: true, resume: resumable!, random: seededRandom(63) }, server, answerer };
+}
+
+/** A handshake with its two hellos exchanged. */
+export interface Halfway {
+  readonly left: Peer;
+  readonly front: Front;
+  readonly puppet: Puppet13;
+  /** The server's, a datagram for its hello and others for the rest. */
+  readonly flight: Uint8Array[];
+  /** Gives what the puppet says to the one who hears it; the answers, in words. */
+  say(bytes: Uint8Array): string[];
+}
+
+/** Both ends with their hellos exchanged and no more, and somebody who knows what `side` knows. */
+export function halfway(side: Side, of: SceneOptions = {}, lead?: number): Halfway {
+  const lines: string[] = [];
+  const front = new Front({
+    ...VERSION_13,
+    ...of.server,
+    ...NO_ID.server,
+    mtu: 128,
+    keyLog: (line) => lines.push(line),
+  }, of.answerer);
+  const left = client({ ...VERSION_13, ...of.client, ...NO_ID.client }, of.answerer);
+  const [first] = left.sent();
+  const [second] = left.receive(front.receive(first!, "c:1")[0]!.bytes);
+  const flight = front.receive(second!, "c:1").map(({ bytes }) => bytes);
+  // The hello is in a datagram of its own.
+  if (side === "server") left.receive(flight[0]!);
+  const puppet = new Puppet13({ lines, client: left }, side, "hello", lead);
+  const say = (bytes: Uint8Array): string[] => {
+    const answers = side === "server" ? left.receive(bytes) : front.receive(bytes, "c:1").map((each) => each.bytes);
+    return words(puppet.hear(answers));
+  };
+  return { left, front, puppet, flight, say };
+}
+
+/** Speaks in the place of `side` from record number `lead` on, which the honest one did not reach. */
 export class Puppet13 {
   readonly #suite;
   readonly #writer = new DatagramWriter(16_000);
@@ -55,6 +111,7 @@ export class Puppet13 {
     { lines, client: { session } }: Pick<Scene, "lines" | "client">,
     side: Side,
     after: "all" | "hello" = "all",
+    lead = 80,
   ) {
     const ids = session?.connectionIds;
     this.#suite = suiteById(session?.suite ?? 0x1301)!;
@@ -63,7 +120,7 @@ export class Puppet13 {
     this.#own = ["HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0"].map((name) => secretIn(lines, side, name));
     this.#writer.open(2, this.#keysOf(this.#own[0]!));
     this.#writer.open(3, this.#keysOf(this.#own[1]!));
-    for (const epoch of [2, 3]) for (let i = 0; i < 80; i++) this.#writer.write(epoch, 0, new Uint8Array(0));
+    for (const epoch of [2, 3]) for (let i = 0; i < lead; i++) this.#writer.write(epoch, 0, new Uint8Array(0));
     while (this.#writer.poll());
     this.#peers = secretIn(lines, side === "client" ? "server" : "client", "TRAFFIC_SECRET_0");
     this.#reader = new DatagramReader(ids?.[side] ?? new Uint8Array(0));

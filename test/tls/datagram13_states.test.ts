@@ -4,43 +4,24 @@ import { fromHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { encodeFragment } from "../../lib/tls/handshake/fragment.ts";
 import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
-import { client, Front, type Peer, run, VERSION_13 } from "./datagrams.ts";
-import { Puppet13, session, words } from "./datagram13_puppet.ts";
+import { client, Front, run, VERSION_13 } from "./datagrams.ts";
+import { goingOn, halfway, Puppet13, type SceneOptions, session, words } from "./datagram13_puppet.ts";
 
-const NO_ID = { client: { connectionId: false }, server: { connectionIdLength: 0 } } as const;
 /** Every message there is, and one that is not. */
 const TYPES = [...Object.values(HANDSHAKE), 5, 11, 13, 15, 21, 22, 99, 254];
 
-/** Both ends with their hellos exchanged and no more, and somebody who knows what `side` knows. */
-function halfway(side: "client" | "server"): {
-  readonly left: Peer;
-  readonly front: Front;
-  readonly puppet: Puppet13;
-  readonly flight: Uint8Array[];
-  say(bytes: Uint8Array): string[];
-} {
-  const lines: string[] = [];
-  const front = new Front({ ...VERSION_13, ...NO_ID.server, mtu: 128, keyLog: (line) => lines.push(line) });
-  const left = client({ ...VERSION_13, ...NO_ID.client });
-  const [first] = left.sent();
-  const [second] = left.receive(front.receive(first!, "c:1")[0]!.bytes);
-  const flight = front.receive(second!, "c:1").map(({ bytes }) => bytes);
-  // The hello is in a datagram of its own.
-  if (side === "server") left.receive(flight[0]!);
-  const puppet = new Puppet13({ lines, client: left }, side, "hello");
-  const say = (bytes: Uint8Array): string[] => {
-    const answers = side === "server" ? left.receive(bytes) : front.receive(bytes, "c:1").map((each) => each.bytes);
-    return words(puppet.hear(answers));
-  };
-  return { left, front, puppet, flight, say };
-}
+const KINDS: readonly (readonly [name: string, of: SceneOptions])[] = [["", {}], [
+  " that goes on with a session",
+  goingOn(),
+]];
+const SIDES = [["server", HANDSHAKE.encryptedExtensions], ["client", HANDSHAKE.finished]] as const;
 
-for (const [side, allowed] of [["server", HANDSHAKE.encryptedExtensions], ["client", HANDSHAKE.finished]] as const) {
-  test(`behind the hellos a ${side} says what is next, or unexpected_message ends it`, () => {
+for (const [kind, of, side, allowed] of KINDS.flatMap((each) => SIDES.map((other) => [...each, ...other] as const))) {
+  test(`behind the hellos a ${side}${kind} says what is next, or unexpected_message ends it`, () => {
     for (const type of TYPES) {
       // Nobody can say it: it has the number of another message.
       if (type === allowed || type === HANDSHAKE.helloRequest) continue;
-      const { left, front, puppet, say } = halfway(side);
+      const { left, front, puppet, say } = halfway(side, of);
       const epoch = side === "server" ? 2 : 3;
       assert.deepEqual(
         say(puppet.message(type, new Uint8Array(40), { epoch: 2 })),
@@ -53,8 +34,8 @@ for (const [side, allowed] of [["server", HANDSHAKE.encryptedExtensions], ["clie
     }
   });
 
-  test(`a ${side}'s messages of the next epoch wait for their keys, and those in the clear are nobody's`, () => {
-    const { left, front, puppet, flight, say } = halfway(side);
+  test(`the messages of a ${side}${kind} in the next epoch wait for their keys, and those in the clear are nobody's`, () => {
+    const { left, front, puppet, flight, say } = halfway(side, of);
     assert.deepEqual(
       say(puppet.message(HANDSHAKE.keyUpdate, Uint8Array.of(0), { epoch: 3, seq: 4 })).filter((word) =>
         word !== "3 ack"
@@ -69,22 +50,26 @@ for (const [side, allowed] of [["server", HANDSHAKE.encryptedExtensions], ["clie
     assert.deepEqual(say(Uint8Array.from([26, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 52, 0, 2, 0, 0])), []);
     run(left, front, "c:1", left.receive(...flight));
     assert.ok(left.session && front.last.session, `${left.code} ${front.last.code}`);
+    assert.equal(left.session.resumed === true, kind !== "");
   });
 }
 
-test("a Finished that differs in any bit ends either side with decrypt_error", () => {
-  for (let bit = 0; bit < 256; bit += 37) {
-    const body = new Uint8Array(32);
-    body[bit >> 3]! ^= 1 << (bit & 7);
-    const { front, puppet, say } = halfway("client");
-    assert.deepEqual(say(puppet.message(HANDSHAKE.finished, body, { epoch: 2 })), ["3 alert 51"]);
-    assert.equal(front.last.code, "auth-failed");
-  }
-  const { left, puppet, say } = halfway("server");
-  say(puppet.message(HANDSHAKE.encryptedExtensions, Uint8Array.of(0, 0), { epoch: 2 }));
-  assert.deepEqual(say(puppet.message(HANDSHAKE.finished, new Uint8Array(32), { epoch: 2 })), ["2 alert 51"]);
-  assert.equal(left.code, "auth-failed");
-});
+for (const [kind, of] of KINDS) {
+  const ends = kind === "" ? "either side" : `either side${kind}`;
+  test(`a Finished that differs in any bit ends ${ends} with decrypt_error`, () => {
+    for (let bit = 0; bit < 256; bit += 37) {
+      const body = new Uint8Array(32);
+      body[bit >> 3]! ^= 1 << (bit & 7);
+      const { front, puppet, say } = halfway("client", of);
+      assert.deepEqual(say(puppet.message(HANDSHAKE.finished, body, { epoch: 2 })), ["3 alert 51"]);
+      assert.equal(front.last.code, "auth-failed");
+    }
+    const { left, puppet, say } = halfway("server", of);
+    say(puppet.message(HANDSHAKE.encryptedExtensions, Uint8Array.of(0, 0), { epoch: 2 }));
+    assert.deepEqual(say(puppet.message(HANDSHAKE.finished, new Uint8Array(32), { epoch: 2 })), ["2 alert 51"]);
+    assert.equal(left.code, "auth-failed");
+  });
+}
 
 test("data before both Finished waits in its epoch, and is nobody's in that of the handshake", () => {
   const { left, front, puppet, flight, say } = halfway("client");
@@ -116,15 +101,17 @@ test("a client passes over a second HelloRetryRequest, which anybody can say, an
   assert.equal(mirrored.code, "reflected");
 });
 
-test("behind EncryptedExtensions a server says Finished, or unexpected_message ends it", () => {
-  for (const type of TYPES) {
-    if (type === HANDSHAKE.finished || type === HANDSHAKE.helloRequest) continue;
-    const { left, puppet, say } = halfway("server");
-    say(puppet.message(HANDSHAKE.encryptedExtensions, Uint8Array.of(0, 0), { epoch: 2 }));
-    assert.deepEqual(say(puppet.message(type, new Uint8Array(40), { epoch: 2 })), ["2 alert 10"], `type ${type}`);
-    assert.deepEqual([left.code, left.session], ["malformed", undefined]);
-  }
-});
+for (const [kind, of] of KINDS) {
+  test(`behind EncryptedExtensions a server${kind} says Finished, or unexpected_message ends it`, () => {
+    for (const type of TYPES) {
+      if (type === HANDSHAKE.finished || type === HANDSHAKE.helloRequest) continue;
+      const { left, puppet, say } = halfway("server", of);
+      say(puppet.message(HANDSHAKE.encryptedExtensions, Uint8Array.of(0, 0), { epoch: 2 }));
+      assert.deepEqual(say(puppet.message(type, new Uint8Array(40), { epoch: 2 })), ["2 alert 10"], `type ${type}`);
+      assert.deepEqual([left.code, left.session], ["malformed", undefined]);
+    }
+  });
+}
 
 test("an end that awaits a hello passes over every message in the clear, and the honest handshake goes on", () => {
   const inClear = (type: number, messageSeq: number): Uint8Array => {
@@ -155,32 +142,37 @@ test("an end that awaits a hello passes over every message in the clear, and the
   }
 });
 
-test("in a session every message is taken by whom it is for, or ends it with unexpected_message", () => {
-  const taken: Readonly<Record<number, { readonly body: string; readonly by: readonly string[] }>> = {
-    [HANDSHAKE.newSessionTicket]: { body: "0000000a00000000000001aa0000", by: ["server"] },
-    [HANDSHAKE.requestConnectionId]: { body: "01", by: ["client", "server"] },
-    [HANDSHAKE.newConnectionId]: { body: "00020177" + "01", by: ["client", "server"] },
-    [HANDSHAKE.keyUpdate]: { body: "00", by: ["client", "server"] },
-  };
-  for (const side of ["client", "server"] as const) {
-    for (const type of TYPES.filter((each) => each !== HANDSHAKE.helloRequest)) {
-      const scene = session({ client: { connectionId: fromHex("c1c2") } });
-      const puppet = new Puppet13(scene, side);
-      const peer = side === "server" ? scene.client : scene.front.last;
-      const say = (bytes: Uint8Array) =>
-        side === "server" ? scene.client.receive(bytes) : scene.front.receive(bytes, "c:1").map((each) => each.bytes);
-      const { body, by } = taken[type] ?? { body: "00".repeat(40), by: [] };
-      const heard = words(puppet.hear(say(puppet.message(type, fromHex(body)))));
-      const where = `${side} says type ${type}`;
-      // RFC 9147 9: who is asked for names says some, or that there are none.
-      const answer = type === HANDSHAKE.requestConnectionId ? [`3 message ${HANDSHAKE.newConnectionId}`] : [];
-      assert.deepEqual(heard, by.includes(side) ? [...answer, "3 ack 3:80"] : ["3 alert 10"], where);
-      assert.equal(peer.code, by.includes(side) ? "open" : "malformed", where);
-      // Said twice it is acknowledged, and done once.
-      if (!by.includes(side)) continue;
-      const again = puppet.message(type, fromHex(body), { seq: puppet.seq - 1 });
-      assert.deepEqual(words(puppet.hear(say(again))), ["3 ack 3:81"], where);
-      assert.equal(peer.code, "open", where);
+for (const [kind, of] of KINDS) {
+  test(`in a session${kind === "" ? "" : " that went on"} every message is taken by whom it is for, or ends it with unexpected_message`, () => {
+    const taken: Readonly<Record<number, { readonly body: string; readonly by: readonly string[] }>> = {
+      [HANDSHAKE.newSessionTicket]: { body: "0000000a00000000000001aa0000", by: ["server"] },
+      [HANDSHAKE.requestConnectionId]: { body: "01", by: ["client", "server"] },
+      [HANDSHAKE.newConnectionId]: { body: "00020177" + "01", by: ["client", "server"] },
+      [HANDSHAKE.keyUpdate]: { body: "00", by: ["client", "server"] },
+    };
+    for (const side of ["client", "server"] as const) {
+      for (const type of TYPES.filter((each) => each !== HANDSHAKE.helloRequest)) {
+        const scene = session({ ...of, client: { ...of.client, connectionId: fromHex("c1c2") } });
+        assert.equal(scene.client.session?.resumed === true, kind !== "");
+        const puppet = new Puppet13(scene, side);
+        // The server's ticket.
+        if (kind !== "" && side === "server") puppet.seq++;
+        const peer = side === "server" ? scene.client : scene.front.last;
+        const say = (bytes: Uint8Array) =>
+          side === "server" ? scene.client.receive(bytes) : scene.front.receive(bytes, "c:1").map((each) => each.bytes);
+        const { body, by } = taken[type] ?? { body: "00".repeat(40), by: [] };
+        const heard = words(puppet.hear(say(puppet.message(type, fromHex(body)))));
+        const where = `${side} says type ${type}`;
+        // RFC 9147 9: who is asked for names says some, or that there are none.
+        const answer = type === HANDSHAKE.requestConnectionId ? [`3 message ${HANDSHAKE.newConnectionId}`] : [];
+        assert.deepEqual(heard, by.includes(side) ? [...answer, "3 ack 3:80"] : ["3 alert 10"], where);
+        assert.equal(peer.code, by.includes(side) ? "open" : "malformed", where);
+        // Said twice it is acknowledged, and done once.
+        if (!by.includes(side)) continue;
+        const again = puppet.message(type, fromHex(body), { seq: puppet.seq - 1 });
+        assert.deepEqual(words(puppet.hear(say(again))), ["3 ack 3:81"], where);
+        assert.equal(peer.code, "open", where);
+      }
     }
-  }
-});
+  });
+}

@@ -1,6 +1,6 @@
 /** A peer on datagrams moved by hand: it can say anything at any time, and protects it as a real one in that place would. */
 import { Reader } from "../../lib/bytes/mod.ts";
-import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
+import { secretFrom, secretSlice, suiteById } from "../../lib/crypto/mod.ts";
 import { DatagramEngine } from "../../lib/tls/datagram_engine.ts";
 import { toDatagramPolicy, toServerPolicy } from "../../lib/tls/dtls_options.ts";
 import { type ClientHello, decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
@@ -11,6 +11,7 @@ import { Reassembler } from "../../lib/tls/handshake/reassembler.ts";
 import { decodeServerHello, encodeServerHello, type ServerHello } from "../../lib/tls/handshake/server_hello.ts";
 import { encodeServerKeyExchange } from "../../lib/tls/handshake/server_key_exchange.ts";
 import { extendedMasterSecret, masterSecret, trafficKeys, verifyData } from "../../lib/tls/tls12/key_schedule.ts";
+import type { ResumableSession } from "../../lib/tls/tls12/resumable.ts";
 import type { DtlsAcceptorOptions } from "../../lib/tls/mod.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import type { Epoch } from "../../lib/tls/record/datagram_header.ts";
@@ -26,11 +27,22 @@ import { PuppetShare } from "./puppet_share.ts";
 
 const NO_ID = new Uint8Array(0);
 
+/** What the puppet plays. */
+export interface PuppetOptions {
+  readonly suite?: number;
+  readonly encryptThenMac?: boolean;
+  readonly extendedMasterSecret?: boolean;
+  /** Both go on with this session. */
+  readonly earlier?: ResumableSession;
+}
+
 export class Puppet {
   readonly role: "client" | "server";
   readonly random = new Uint8Array(32);
   peerRandom = new Uint8Array(32);
   peerConnectionId: Uint8Array | undefined;
+  /** Of the client's hello. */
+  peerSessionId: Uint8Array = NO_ID;
   /** The next message_seq. */
   seq = 0;
   epoch: Epoch = 0;
@@ -39,21 +51,20 @@ export class Puppet {
   readonly #suite;
   readonly #etm: boolean;
   readonly #ems: boolean;
+  readonly #earlier: ResumableSession | undefined;
   readonly #writer = new DatagramWriter(60_000);
   readonly #reader = new DatagramReader(NO_ID);
   readonly #reassembler = new Reassembler(0);
   readonly #transcript = new Transcript();
   #keys: { master: ReturnType<typeof masterSecret>; client: Protection; server: Protection } | undefined;
 
-  constructor(
-    role: "client" | "server",
-    options: { suite?: number; encryptThenMac?: boolean; extendedMasterSecret?: boolean } = {},
-  ) {
+  constructor(role: "client" | "server", options: PuppetOptions = {}) {
     this.role = role;
     seededRandom(77)(this.random);
     this.#suite = suiteById(options.suite ?? GCM)!;
     this.#etm = options.encryptThenMac ?? this.#suite.protection.kind === "cbc";
     this.#ems = options.extendedMasterSecret ?? true;
+    this.#earlier = options.earlier;
     this.fresh = new PuppetShare(this.#suite);
     this.#transcript.start(this.#suite.prf);
   }
@@ -177,7 +188,9 @@ export class Puppet {
       : { client: this.peerRandom, server: this.random };
     using key = secretFrom(PSK);
     using premaster = this.fresh.premaster(key);
-    const master = this.#ems
+    const master = this.#earlier
+      ? secretSlice(this.#earlier.master, 0)
+      : this.#ems
       ? extendedMasterSecret(this.#suite, premaster, this.#transcript.digest())
       : masterSecret(this.#suite, premaster, randoms);
     const keys = trafficKeys(this.#suite, master, randoms);
@@ -200,7 +213,9 @@ export class Puppet {
         this.peerRandom = new Uint8Array(hello.random);
         this.peerConnectionId = hello.connectionId;
       } else if (message.type === HANDSHAKE.clientHello) {
-        this.peerRandom = new Uint8Array(decodeClientHello(message.body, "datagram").random);
+        const hello = decodeClientHello(message.body, "datagram");
+        this.peerRandom = new Uint8Array(hello.random);
+        this.peerSessionId = new Uint8Array(hello.sessionId);
       } else if (message.type === HANDSHAKE.serverKeyExchange) {
         this.fresh.hearServer(message.body);
       } else if (message.type === HANDSHAKE.clientKeyExchange) {

@@ -172,7 +172,11 @@ const CLEAR: readonly Rule[] = [
  */
 export const DATAGRAM_12: readonly Rule[] = [
   [/^sealed record number$/, ["silence"], "RFC 6347 4.1.2.1: it is in the nonce or under the MAC"],
-  [/^ClientHello (fragment_)?length$/, ["silence", "timeout", "free"], "RFC 6347 4.2.1, 4.2.3: the first piece of a longer one"],
+  [
+    /^ClientHello (fragment_)?length$/,
+    ["silence", "timeout", "free"],
+    "RFC 6347 4.2.1, 4.2.3: the first piece of a longer one",
+  ],
   ...CLEAR,
   [/record length$/, ["silence"], "RFC 6347 4.1"],
   [/sealed record (Connection ID|version minor)$/, ["silence"], "RFC 9146 5"],
@@ -235,7 +239,18 @@ export const DATAGRAM_13: readonly Rule[] = [
   ], "RFC 8446 9.2, 4.2.9"],
   [/^ClientHello \w+ type$/, ["decrypt_error", "later decrypt_error", "timeout", "silence"], "RFC 8446 4.2"],
   [/^ClientHello supported_versions body$/, ["timeout", "silence"], "RFC 8446 4.2.1"],
-  [/^ClientHello \w+ (body|identity|age|binder)$/, [
+  [
+    /^ClientHello (supported_groups|psk_key_exchange_modes) body$/,
+    ["decrypt_error", "later decrypt_error", "silence", "illegal_parameter", "timeout"],
+    "RFC 8446 4.2.11.2, RFC 9147 5.1: without the group that is asked for, the cookie is of another hello",
+  ],
+  // One that the server did not need is in the transcript, and so in the keys.
+  [
+    /^ClientHello pre_shared_key binder$/,
+    ["decrypt_error", "later decrypt_error", "timeout"],
+    "RFC 8446 4.2.11.2, RFC 9147 4.5.2: nothing opens",
+  ],
+  [/^ClientHello \w+ (body|identity|age)$/, [
     "decrypt_error",
     "later decrypt_error",
     "silence",

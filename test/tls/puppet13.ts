@@ -6,6 +6,7 @@ import { encodeEncryptedExtensions, type EncryptedExtensions } from "../../lib/t
 import { encodeKeyUpdate } from "../../lib/tls/handshake/key_update.ts";
 import { frameMessage, HANDSHAKE, MessageJoiner } from "../../lib/tls/handshake/message.ts";
 import { encodeNewSessionTicket } from "../../lib/tls/handshake/new_session_ticket.ts";
+import type { PskIdentity } from "../../lib/tls/handshake/pre_shared_key.ts";
 import {
   decodeServerHello,
   encodeServerHello,
@@ -24,12 +25,14 @@ import {
   finishedData,
   handshakeSecret,
   handshakeTraffic,
+  type KeyOrigin,
   mainSecret,
   nextTrafficSecret,
   type Schedule,
   type SecretPair,
   trafficKeys,
 } from "../../lib/tls/tls13/key_schedule.ts";
+import type { Resumable13 } from "../../lib/tls/tls13/resumable.ts";
 import { Transcript13 } from "../../lib/tls/tls13/transcript.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { IDENTITY, PSK } from "./pair.ts";
@@ -46,6 +49,8 @@ export interface Puppet13Options {
   readonly group?: number;
   /** It leaves out the fresh agreement. */
   readonly pskOnly?: boolean;
+  /** It goes on with this session instead of showing its key. */
+  readonly earlier?: Resumable13;
 }
 
 type Side = "client" | "server";
@@ -60,7 +65,8 @@ export class Puppet13 {
   readonly #suite;
   readonly #schedule: Schedule = { prefix: "tls13 ", hash: "sha-256" };
   readonly #pskOnly: boolean;
-  readonly #identity: Uint8Array;
+  readonly #identity: PskIdentity;
+  readonly #origin: KeyOrigin;
   readonly #early: SecretBytes;
   readonly #writer = new RecordWriter();
   readonly #reader = new RecordReader([CONTENT.handshake, CONTENT.alert]);
@@ -77,8 +83,12 @@ export class Puppet13 {
     seededRandom(77)(this.random);
     this.#suite = suiteById(options.suite ?? 0x1301)!;
     this.#pskOnly = options.pskOnly ?? false;
-    this.#identity = options.identity ?? IDENTITY;
-    this.#early = earlySecret(this.#schedule, secretFrom(options.psk ?? PSK));
+    const { earlier } = options;
+    this.#identity = earlier
+      ? { identity: earlier.ticket, obfuscatedAge: earlier.obfuscatedAge(0) }
+      : { identity: options.identity ?? IDENTITY, obfuscatedAge: 0 };
+    this.#origin = earlier ? "resumption" : "external";
+    this.#early = earlySecret(this.#schedule, earlier?.key ?? secretFrom(options.psk ?? PSK));
     this.share = createKeyShare(options.group ?? 0x001d, seededRandom(78));
   }
 
@@ -132,14 +142,14 @@ export class Puppet13 {
       keyShares: [{ group, publicKey }],
       pskModes: this.#pskOnly ? [0] : [1, 0],
       offeredPsks: {
-        identities: [{ identity: this.#identity, obfuscatedAge: 0 }],
+        identities: [this.#identity],
         binders: [new Uint8Array(32)],
       },
       ...overrides,
     });
     if (overrides.offeredPsks || "offeredPsks" in overrides) return body;
     const truncated = this.transcript.digestTruncated(HANDSHAKE.clientHello, body, 35);
-    body.set(binder(this.#schedule, this.#early, "external", truncated), body.length - 32);
+    body.set(binder(this.#schedule, this.#early, this.#origin, truncated), body.length - 32);
     return body;
   }
 

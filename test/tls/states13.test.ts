@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, toUtf8 } from "../../lib/bytes/mod.ts";
+import { secretFrom } from "../../lib/crypto/mod.ts";
 import { frameMessage } from "../../lib/tls/handshake/message.ts";
-import { client, type End, ONLY_13, server } from "./pair.ts";
+import { createResumption } from "../../lib/tls/mod.ts";
+import { Resumable13 } from "../../lib/tls/tls13/resumable.ts";
+import { seededRandom } from "../support/virtual.ts";
+import { type Answerer, client, type End, IDENTITY, ONLY_13, PSK, run, server } from "./pair.ts";
 import type { Heard } from "./puppet.ts";
 import { Puppet13 } from "./puppet13.ts";
 
@@ -16,21 +20,23 @@ interface Scene {
   readonly puppet: Puppet13;
 }
 
+type Step = (puppet: Puppet13) => Uint8Array;
+
 /** What the peer does next if it behaves, in order. State k is after k steps. */
-const CLIENT_STEPS: readonly ((puppet: Puppet13) => Uint8Array)[] = [
+const CLIENT_STEPS: readonly Step[] = [
   (puppet) => puppet.clientHello(),
   (puppet) => puppet.finished(),
 ];
-const RETRIED_STEPS: readonly ((puppet: Puppet13) => Uint8Array)[] = [
+const RETRIED_STEPS: readonly Step[] = [
   (puppet) => puppet.clientHello({ keyShares: [] }),
   ...CLIENT_STEPS,
 ];
-const SERVER_STEPS: readonly ((puppet: Puppet13) => Uint8Array)[] = [
+const SERVER_STEPS: readonly Step[] = [
   (puppet) => puppet.serverHello(),
   (puppet) => puppet.encryptedExtensions(),
   (puppet) => puppet.finished(),
 ];
-const RETRYING_STEPS: readonly ((puppet: Puppet13) => Uint8Array)[] = [
+const RETRYING_STEPS: readonly Step[] = [
   (puppet) => puppet.retryRequest(),
   ...SERVER_STEPS,
 ];
@@ -38,7 +44,7 @@ const RETRYING_STEPS: readonly ((puppet: Puppet13) => Uint8Array)[] = [
 const say = (type: number, body: Uint8Array) => (puppet: Puppet13) => puppet.record(22, frameMessage(type, body));
 
 /** Each thing a peer can say, well formed where it has a form. */
-const WORDS: Readonly<Record<string, (puppet: Puppet13) => Uint8Array>> = {
+const WORDS: Readonly<Record<string, Step>> = {
   "HelloRequest": say(0, NOTHING),
   "ClientHello": (puppet) => puppet.record(22, frameMessage(1, puppet.clientHelloBody())),
   "ServerHello": (puppet) => puppet.record(22, frameMessage(2, puppet.serverHelloBody())),
@@ -66,16 +72,43 @@ const WORDS: Readonly<Record<string, (puppet: Puppet13) => Uint8Array>> = {
   "close_notify": (puppet) => puppet.record(21, Uint8Array.of(1, 0)),
 };
 
+const lasting: Answerer = () => ({ kind: "psk", identity: IDENTITY, key: secretFrom(PSK), expiresAt: 3_600_000 });
+const resumption = createResumption({ random: seededRandom(40) });
+/** What a session left, that both know. */
+const earlier = leave();
+
+function leave(): Resumable13 {
+  const left = client({ ...ONLY_13, resumable: true, random: seededRandom(41) }, lasting);
+  run(left, server({ ...ONLY_13, resumption, random: seededRandom(42) }, lasting));
+  assert.ok(left.resumable instanceof Resumable13);
+  return left.resumable;
+}
+
 function clientScene(state: number, steps = CLIENT_STEPS): Scene {
-  const end = server(ONLY_13);
-  const puppet = new Puppet13("client");
+  return clientAt(state, steps, server(ONLY_13), new Puppet13("client"));
+}
+
+/** The puppet goes on with the session. */
+function resumingScene(state: number, steps = CLIENT_STEPS): Scene {
+  return clientAt(state, steps, server({ ...ONLY_13, resumption }, lasting), new Puppet13("client", { earlier }));
+}
+
+function clientAt(state: number, steps: readonly Step[], end: End, puppet: Puppet13): Scene {
   for (const step of steps.slice(0, state)) puppet.hear(end.receive(step(puppet)));
   return { end, puppet };
 }
 
 function serverScene(state: number, steps = SERVER_STEPS): Scene {
-  const end = client(ONLY_13);
-  const puppet = new Puppet13("server");
+  return serverAt(state, steps, client(ONLY_13), new Puppet13("server"));
+}
+
+/** The puppet lets the client go on with its session. */
+function resumedScene(state: number, steps = SERVER_STEPS): Scene {
+  const end = client({ ...ONLY_13, resume: earlier, resumable: true }, lasting);
+  return serverAt(state, steps, end, new Puppet13("server", { earlier }));
+}
+
+function serverAt(state: number, steps: readonly Step[], end: End, puppet: Puppet13): Scene {
   puppet.hear(end.sent());
   for (const step of steps.slice(0, state)) puppet.hear(end.receive(step(puppet)));
   return { end, puppet };
@@ -127,32 +160,38 @@ function check({ end, puppet }: Scene, word: string, outcome: Outcome, where: st
   assert.equal(end.session, before, where);
 }
 
-test("a server of version 1.3 answers every message in every state as the RFC has it, and none out of order makes a session", () => {
+test("a server of version 1.3, of a resumed handshake too, answers every message in every state as the RFC has it, and none out of order makes a session", () => {
   for (
-    const [steps, next] of [
-      [CLIENT_STEPS, ["ClientHello", "Finished", ""]],
-      [RETRIED_STEPS, ["ClientHello", "ClientHello", "Finished", ""]],
+    const [scene, steps, next] of [
+      [clientScene, CLIENT_STEPS, ["ClientHello", "Finished", ""]],
+      [clientScene, RETRIED_STEPS, ["ClientHello", "ClientHello", "Finished", ""]],
+      [resumingScene, CLIENT_STEPS, ["ClientHello", "Finished", ""]],
+      [resumingScene, RETRIED_STEPS, ["ClientHello", "ClientHello", "Finished", ""]],
     ] as const
   ) {
+    assert.equal(scene(steps.length, steps).end.session?.resumed ?? false, scene === resumingScene);
     for (const [state, awaited] of next.entries()) {
       for (const word of Object.keys(WORDS)) {
         if (word === awaited) continue;
         const retried = steps === RETRIED_STEPS && state > 0;
         const place = { begun: state > 0, retried, is13: state >= steps.length - 1, open: state === steps.length };
         const outcome = expected(word, { role: "server", ...place });
-        check(clientScene(state, steps), word, outcome, `server, state ${state} of ${steps.length}, ${word}`);
+        check(scene(state, steps), word, outcome, `${scene.name}, state ${state} of ${steps.length}, ${word}`);
       }
     }
   }
 });
 
-test("a client of version 1.3 answers every message in every state as the RFC has it, and none out of order makes a session", () => {
+test("a client of version 1.3, of a resumed handshake too, answers every message in every state as the RFC has it, and none out of order makes a session", () => {
   for (
-    const [steps, next] of [
-      [SERVER_STEPS, ["ServerHello", "EncryptedExtensions", "Finished", ""]],
-      [RETRYING_STEPS, ["ServerHello", "ServerHello", "EncryptedExtensions", "Finished", ""]],
+    const [scene, steps, next] of [
+      [serverScene, SERVER_STEPS, ["ServerHello", "EncryptedExtensions", "Finished", ""]],
+      [serverScene, RETRYING_STEPS, ["ServerHello", "ServerHello", "EncryptedExtensions", "Finished", ""]],
+      [resumedScene, SERVER_STEPS, ["ServerHello", "EncryptedExtensions", "Finished", ""]],
+      [resumedScene, RETRYING_STEPS, ["ServerHello", "ServerHello", "EncryptedExtensions", "Finished", ""]],
     ] as const
   ) {
+    assert.equal(scene(steps.length, steps).end.session?.resumed ?? false, scene === resumedScene);
     for (const [state, awaited] of next.entries()) {
       for (const word of Object.keys(WORDS)) {
         if (word === awaited) continue;
@@ -160,7 +199,7 @@ test("a client of version 1.3 answers every message in every state as the RFC ha
         const retried = hello > 0 && state > 0;
         const place = { begun: true, retried, is13: state > hello, open: state === steps.length };
         const outcome = expected(word, { role: "client", ...place });
-        check(serverScene(state, steps), word, outcome, `client, state ${state} of ${steps.length}, ${word}`);
+        check(scene(state, steps), word, outcome, `${scene.name}, state ${state} of ${steps.length}, ${word}`);
       }
     }
   }
@@ -173,6 +212,10 @@ test("a step left out, said twice or said before another never makes a session",
       [serverScene, SERVER_STEPS],
       [clientScene, RETRIED_STEPS],
       [serverScene, RETRYING_STEPS],
+      [resumingScene, CLIENT_STEPS],
+      [resumedScene, SERVER_STEPS],
+      [resumingScene, RETRIED_STEPS],
+      [resumedScene, RETRYING_STEPS],
     ] as const
   ) {
     const right = steps.map((_, i) => i);
@@ -255,7 +298,7 @@ test("a Finished that differs in any bit is decrypt_error, of another length dec
 });
 
 test("what brings nothing is passed over, 16 in a row and no more; data starts the count again", () => {
-  const idle: readonly ((puppet: Puppet13) => Uint8Array)[] = [
+  const idle: readonly Step[] = [
     (puppet) => puppet.keyUpdate(),
     (puppet) => puppet.newSessionTicket(),
     (puppet) => puppet.record(21, Uint8Array.of(1, 90)),
