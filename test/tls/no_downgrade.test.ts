@@ -52,7 +52,7 @@ for (const transport of ["stream", "datagram"] as const) {
       }
     }
     const bests = rows.map(({ client, server }) => bestOf(client, server, transport));
-    for (const version of transport === "stream" ? [0x0304, 0x0303] : [0xfefd]) {
+    for (const version of transport === "stream" ? [0x0304, 0x0303] : [0xfefc, 0xfefd]) {
       assert.ok(bests.some((best) => best?.version === version && best.isResumed && best.isLimited.client));
     }
     assert.ok(bests.some((best) => best === undefined));
