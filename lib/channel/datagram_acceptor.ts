@@ -76,6 +76,8 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   readonly #shared: Allowance;
   readonly #members = new Map<Engine, Member>();
   readonly #revival: Revival | undefined;
+  /** What came from where a peer proved to have a session, while the key source is asked whose it is. */
+  readonly #guests = new Map<string, Uint8Array[]>();
   #alarm: Disposable | undefined;
   #alarmAt = Infinity;
   #disposed: Promise<void> | undefined;
@@ -121,6 +123,11 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   #take(bytes: Uint8Array, from: string): void {
     if (this.#released) return;
     const { acceptor } = this.#options;
+    const waiting = this.#guests.get(from);
+    if (waiting) {
+      if (waiting.length < MAX_WAITING) waiting.push(new Uint8Array(bytes));
+      return;
+    }
     try {
       const name = this.#revival && acceptor.missing?.(bytes, from);
       if (name !== undefined) this.#revival?.look(name, acceptor, bytes, from);
@@ -138,17 +145,18 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     } catch (error) {
       this.#admission.report({ remote, error, identity: undefined });
     }
-    for (let output = acceptor.poll(); output; output = acceptor.poll()) this.#do(output);
+    for (let output = acceptor.poll(); output; output = acceptor.poll()) this.#do(output, remote);
     this.#arm();
   }
 
-  #do(output: AcceptorOutput): void {
+  /** `remote`: where the input came from, which is not always where the peer is answered. */
+  #do(output: AcceptorOutput, remote: string): void {
     switch (output.kind) {
       case "transmit":
         this.#options.socket.send(output.bytes, output.to);
         break;
       case "accepted":
-        this.#admit(output.engine, output.from, output.revived);
+        this.#admit(output.engine, output.from, output.revived && { session: output.revived, remote });
         break;
       case "ready":
         this.#pump(output.engine);
@@ -168,7 +176,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     if (member) member.driver.pump();
   }
 
-  #admit(engine: Engine, from: string, revived: Session | undefined): void {
+  #admit(engine: Engine, from: string, revived: { readonly session: Session; readonly remote: string } | undefined): void {
     const refusal = this.#admission.refusal(from);
     if (refusal) this.#refuse(engine, from, refusal);
     else if (revived) void this.#welcome(engine, from, revived);
@@ -181,7 +189,14 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   }
 
   /** A session that its peer has proved to have: whose it is, the key source tells, which may have been told that it is over. */
-  async #welcome(engine: Engine, from: string, session: Session): Promise<void> {
+  async #welcome(
+    engine: Engine,
+    from: string,
+    { session, remote }: { readonly session: Session; readonly remote: string },
+  ): Promise<void> {
+    // Its engine takes nothing before what it has said is taken.
+    const waiting: Uint8Array[] = [];
+    this.#guests.set(remote, waiting);
     try {
       const { durable } = engine;
       if (!durable || !this.#revival) throw new SeccfError("state", "the engine has no session to go on with");
@@ -193,6 +208,8 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     } catch (error) {
       this.#refuse(engine, from, error, session.identity);
     }
+    this.#guests.delete(remote);
+    for (const bytes of waiting) this.#take(bytes, remote);
   }
 
   #start(engine: Engine, from: string, revived?: Revived): void {
@@ -283,3 +300,6 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     this.#alarm = at === Infinity ? undefined : this.#clock.alarm(at, () => this.#wake());
   }
 }
+
+/** Datagrams that wait for one of those who are asked about. */
+const MAX_WAITING = 8;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { startLifetime } from "../../lib/association/mod.ts";
+import { type KeySource, startLifetime } from "../../lib/association/mod.ts";
 import { fromUtf8, toUtf8 } from "../../lib/bytes/mod.ts";
 import { type DatagramChannel, savedSessions } from "../../lib/channel/mod.ts";
 import { shelfOf } from "../../lib/channel/saved_sessions.ts";
 import { secretFrom } from "../../lib/crypto/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { next } from "./datagram_fixtures.ts";
-import { KEY, OTHER_KEY, testAssociation } from "./fixtures.ts";
+import { KEY, OTHER_KEY, testAssociation, testKeys } from "./fixtures.ts";
 import { numbersFrom, Scene, WRAPPING } from "./kept_fixtures.ts";
 
 const code = (code: string) => (error: unknown) => error instanceof SeccfError && error.code === code;
@@ -79,6 +79,38 @@ for (const version of ["1.2", "1.3"] as const) {
     }
     // One handshake, long ago: its two hellos.
     assert.equal(scene.sent.filter(({ bytes }) => bytes[0] === 22 && bytes[13] === 1).length, 2);
+  });
+
+  test(`DTLS ${version}: what a device says while its server still asks whose it is waits for the answer, and some of it alone`, async () => {
+    const scene = new Scene(version);
+    const { client } = await agreed(scene);
+    await scene.clock.advance(2000);
+    await scene.kill("server");
+    const keys = testKeys(testAssociation());
+    const slow: KeySource = {
+      find: async (request, wait) => {
+        await new Promise<void>((resolve) => scene.clock.alarm(scene.clock.now() + 1000, resolve));
+        return await keys.find(request, wait);
+      },
+    };
+    const listener = await scene.listen(testAssociation(), {}, slow);
+    const answer = next(listener);
+    const words = Array.from({ length: 20 }, (_, i) => `word ${i}`);
+    for (const word of words) {
+      await client.send(toUtf8(word));
+      await scene.clock.settle();
+    }
+    await scene.clock.advance(3000);
+    const got: string[] = [];
+    const server = await answer;
+    void (async () => {
+      for await (const { payload } of server) got.push(fromUtf8(payload));
+    })().catch(() => {});
+    await scene.clock.advance(2000);
+    assert.deepEqual(scene.codes, []);
+    // The first one brought the session back, and behind it eight may wait.
+    assert.deepEqual(got, words.slice(0, 9));
+    await talk(scene, client, server, "later");
   });
 
   test(`DTLS ${version}: killed before or after any write, neither end repeats a number, delivers twice, or loses the session`, async () => {
