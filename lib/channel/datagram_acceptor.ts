@@ -18,8 +18,8 @@ import { type DatagramChannel, startDatagrams } from "./datagram_channel.ts";
 import type { Driver } from "./driver.ts";
 import type { Keep } from "./driver_options.ts";
 import type { Whereabouts } from "./elsewhere.ts";
+import { handOver } from "./handover.ts";
 import { Allowance } from "./inbox.ts";
-import { readInto } from "./reading.ts";
 import { Revival, type Revived } from "./revival.ts";
 import { type SavedSessions, shelfOf } from "./saved_sessions.ts";
 
@@ -97,7 +97,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
         revive: (input, from) => this.#act(input, from),
       });
     }
-    readInto(options.socket, {
+    handOver(options.socket, {
       take: (bytes, from) => this.#take(bytes, from),
       fail: (error) => {
         this.#lose(error);

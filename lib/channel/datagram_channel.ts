@@ -12,8 +12,8 @@ import { Driver } from "./driver.ts";
 import type { DriverOptions, Keep } from "./driver_options.ts";
 import { type Elsewhere, elsewhereOf, type Whereabouts } from "./elsewhere.ts";
 import { establish, type Established } from "./establish.ts";
+import { handOver } from "./handover.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
-import { readInto } from "./reading.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -81,7 +81,7 @@ export function connectDatagrams(options: DatagramChannelOptions, wait: Wait = {
       release: () => socket[Symbol.asyncDispose](),
     },
   });
-  readInto(socket, {
+  handOver(socket, {
     take: (bytes, from) => {
       if (from === remote) driver.receive(bytes);
     },

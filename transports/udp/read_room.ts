@@ -23,7 +23,7 @@ export class ReadRoom {
       this.widen();
       return false;
     }
-    if (this.#state === "unknown") this.#see(bytes);
+    if (this.#state === "unknown" && bytes.length > 0) this.#see(bytes);
     return true;
   }
 

@@ -39,7 +39,11 @@ export class UdpSocket implements DatagramSocket {
     this.#mapped = family === "IPv6";
     this.#room = new ReadRoom(socket);
     socket.on("message", (bytes, from) => this.#receive(bytes, from));
-    socket.on("error", (error) => this.#complain(error));
+    socket.on("error", (error) => {
+      // Windows says of what was cut short that it was too long.
+      if (systemCode(error) === "EMSGSIZE") this.#room.widen();
+      this.#complain(error);
+    });
     // By somebody else: what is closed here has ended already, and an error with its stack is a dear thing.
     socket.once("close", () => {
       if (!this.#closed) this.#arrived.end(new SeccfError("closed", "the socket is closed"));
@@ -158,8 +162,6 @@ export class UdpSocket implements DatagramSocket {
 
   /** What the network says about the one peer of a connected socket; about one of many it says nothing worth keeping. */
   #complain(error: Error): void {
-    // Windows says of what was cut short that it was too long.
-    if (systemCode(error) === "EMSGSIZE") this.#room.widen();
     if (!this.#connected || this.#arrived.size >= READ_AHEAD) return;
     if (!isUnreachable(error)) return;
     const word = new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error });

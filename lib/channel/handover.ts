@@ -4,7 +4,7 @@ import { SeccfError } from "../error.ts";
 import type { DatagramSocket, DatagramTaker } from "../link.ts";
 
 /** Gives all that comes to `socket` to `taker`, until it wants no more. */
-export function readInto(socket: DatagramSocket, taker: DatagramTaker): void {
+export function handOver(socket: DatagramSocket, taker: DatagramTaker): void {
   if (socket.handTo) socket.handTo(taker);
   else void iterate(socket, taker);
 }
