@@ -33,7 +33,7 @@ export type { SecretBytes } from "./lib/crypto/mod.ts";
 export type { ErrorCode, ErrorDetail, Fault, SeccfError } from "./lib/error.ts";
 export type { DigestAlgorithm, Qop } from "./lib/http/mod.ts";
 export type * from "./lib/identity/ports.ts";
-export type { ByteStream, DatagramSocket, StreamListener } from "./lib/link.ts";
+export type { ByteStream, DatagramSocket, DatagramTaker, StreamListener } from "./lib/link.ts";
 export type { Fetch, Platform, Random, Wait } from "./lib/platform.ts";
 export type {
   Agent,

@@ -76,7 +76,10 @@ async function get(host: string, port: number, path: string): Promise<CoapMessag
   const request = encodeCoap({ type: "con", code: "0.01", id, token, options, payload: utf8("") });
   // DTLS keeps what is received authentic and in single copies; that it is received at all is CoAP's to see to.
   let tries = 0;
-  const say = () => void (tries++ <= MAX_RETRANSMIT && channel.send(request).catch(() => {}));
+  const say = () => {
+    if (tries++ <= MAX_RETRANSMIT) channel.send(request).catch(() => {});
+    else void channel[Symbol.asyncDispose]();
+  };
   say();
   const again = setInterval(say, ACK_TIMEOUT_MS);
   try {
@@ -91,6 +94,8 @@ async function get(host: string, port: number, path: string): Promise<CoapMessag
       return response;
     }
     throw new Error("the server closed");
+  } catch (error) {
+    throw tries > MAX_RETRANSMIT + 1 ? new Error("no answer", { cause: error }) : error;
   } finally {
     clearInterval(again);
   }

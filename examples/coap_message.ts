@@ -39,6 +39,8 @@ export function decodeCoap(bytes: Uint8Array): CoapMessage {
     options.push({ number, value: bytes.slice(at, at + length) });
     at += length;
   }
+  // A marker announces a payload (RFC 7252 3).
+  if (at === bytes.length - 1) throw new RangeError("a marker without a payload");
   return {
     type: TYPES[first >> 4 & 3]!,
     code: `${code >> 5}.${String(code & 31).padStart(2, "0")}`,

@@ -25,4 +25,17 @@ export interface DatagramSocket
   send(bytes: Uint8Array, to: string): void;
   /** When who has sent so much should go on, so that something can come in as well; `undefined`: at once. */
   flushed?(): Promise<void> | undefined;
+  /**
+   * Instead of iterating, from here on: each datagram goes to `taker` in the turn that brings it, and nothing is held. Who
+   * disposes of the socket hears no more of it.
+   */
+  handTo?(taker: DatagramTaker): void;
+}
+
+/** Who takes what comes to a {@link DatagramSocket}. Neither may throw. */
+export interface DatagramTaker {
+  /** `bytes` are the taker's until it returns. */
+  take(bytes: Uint8Array, from: string): void;
+  /** What iterating would have thrown, `closed` at the end. False: nothing more is wanted. */
+  fail(error: unknown): boolean;
 }

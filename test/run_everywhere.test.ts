@@ -1,7 +1,7 @@
 // What the runner reads out of the three runtimes' reports, and when it calls them unequal.
 import test from "node:test";
 import assert from "node:assert/strict";
-import { compareTitles, readReport } from "./run_everywhere.ts";
+import { compareTitles, readReport, readTold, tellings, TOLD } from "./run_everywhere.ts";
 
 // As Node 24, Deno 2.9 and Bun 1.4 wrote one and the same file with one good, one bad and one skipped test.
 const REPORTS: Readonly<Record<string, string>> = {
@@ -36,4 +36,11 @@ test("the runner calls runtimes unequal that found a test more, less, another or
   assert.equal(compare(["a", "a"], ["a"]).length, 2);
   assert.equal(compare(["a"], ["b"]).length, 3);
   assert.equal(compare(["a"], ["a"], []).length, 2);
+});
+
+test("the runner shows what tests tell, also where they pass, once for all runtimes that say the same", () => {
+  assert.equal(readTold(`✔ a test\n${TOLD}a  b\n  ${TOLD}c\nc: other ${TOLD}\n`), "a  b\nc");
+  const [node, deno, bun] = ["a", "b", "a"].map((told, i) => ({ name: `runtime ${i}`, told }));
+  assert.deepEqual(tellings([node!, deno!, bun!]), ["runtime 0, runtime 2:\na", "runtime 1:\nb"]);
+  assert.deepEqual(tellings([{ name: "node", told: "" }]), []);
 });

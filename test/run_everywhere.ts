@@ -21,12 +21,16 @@ interface Runtime {
 interface Outcome extends Totals {
   readonly name: string;
   readonly titles: readonly string[];
+  readonly told: string;
 }
+
+/** A line that a test begins with this is shown without it, also where all is well: what a test found out besides. */
+export const TOLD = "told| ";
 
 // One test that hangs must not hang the run; a whole run has its own limit because Deno has none for a test, and none
 // can stop a loop without end.
 const TEST_LIMIT_MS = 60_000;
-const RUN_LIMIT_MS = 300_000;
+const RUN_LIMIT_MS = 600_000;
 
 const RUNTIMES: readonly Runtime[] = [
   {
@@ -84,6 +88,7 @@ export async function runEverywhere(files: readonly string[], { atOnce }: { atOn
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
   rmSync(scratch, { recursive: true });
+  for (const line of tellings(outcomes)) console.log(line);
   const unequal = compareTitles(outcomes);
   for (const line of unequal) console.error(line);
   const sum = (key: keyof Totals): number => outcomes.reduce((total, outcome) => total + outcome[key], 0);
@@ -95,7 +100,7 @@ async function runOne({ name, args }: Runtime, files: readonly string[], scratch
   const version = spawnSync(bin, ["--version"], { encoding: "utf8" });
   if (version.status !== 0) {
     console.error(`${name}: missing (run npm ci)`);
-    return { name, titles: [], passed: 0, failed: 1 };
+    return { name, titles: [], passed: 0, failed: 1, told: "" };
   }
   const report = join(scratch, `${name}.xml`);
   const started = performance.now();
@@ -110,7 +115,7 @@ async function runOne({ name, args }: Runtime, files: readonly string[], scratch
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const numbers = /\d+\.\d+\.\d+/.exec(version.stdout)?.[0];
   console.log(`${name} ${numbers}: ${passed} passed, ${failed} failed${left}, ${seconds} s`);
-  return { name, titles, passed, failed };
+  return { name, titles, passed, failed, told: readTold(output) };
 }
 
 /** What an ordinary run says of itself and of a test that passed. */
@@ -161,6 +166,21 @@ function unescape(text: string): string {
   const once = (escaped: string): string =>
     escaped.replace(/&(amp|lt|gt|quot|apos|#10);/g, (_, name) => entities[name]!);
   return once(once(text));
+}
+
+/** What a run says behind {@link TOLD}, line by line. */
+export function readTold(output: string): string {
+  const lines = output.split("\n").map((line) => line.trimStart()).filter((line) => line.startsWith(TOLD));
+  return lines.map((line) => line.slice(TOLD.length)).join("\n");
+}
+
+/** What runtimes told, each thing once, below the names of all that told it. */
+export function tellings(outcomes: readonly { name: string; told: string }[]): string[] {
+  const texts = [...new Set(outcomes.map(({ told }) => told))].filter((told) => told !== "");
+  return texts.map((text) => {
+    const names = outcomes.filter(({ told }) => told === text).map(({ name }) => name);
+    return `${names.join(", ")}:\n${text}`;
+  });
 }
 
 /** Where two runtimes found different tests: lines for people, none when all is well. */

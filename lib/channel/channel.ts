@@ -67,7 +67,7 @@ export function acceptChannel(options: ChannelOptions, wait: Wait = {}): Promise
 /** Starts the handshake. */
 export function startStream(options: ChannelOptions): Handshake<SecureChannel> {
   const { stream, keySeconds = 5, handshakeSeconds = 10, receiveLimit = 262_144 } = options;
-  const received = new Queue<Uint8Array>(receiveLimit, (chunk) => chunk.length);
+  const received = new Queue<Received>(receiveLimit, ({ payload }) => payload.length);
   const outbox = new Outbox(stream, (error) => driver.lose(error));
   const driver: Driver = new Driver({
     ...options,
@@ -79,7 +79,10 @@ export function startStream(options: ChannelOptions): Handshake<SecureChannel> {
       flushed: () => outbox.flushed(),
       release: () => stream[Symbol.asyncDispose](),
     },
-    intake: { push: (bytes) => void received.push(new Uint8Array(bytes)), end: (error) => received.end(error) },
+    intake: {
+      push: (bytes) => void received.push({ payload: new Uint8Array(bytes) }),
+      end: (error) => received.end(error),
+    },
   });
   void read(driver, stream, received);
   return {
@@ -89,7 +92,7 @@ export function startStream(options: ChannelOptions): Handshake<SecureChannel> {
   };
 }
 
-async function read(driver: Driver, stream: ByteStream, received: Queue<Uint8Array>): Promise<void> {
+async function read(driver: Driver, stream: ByteStream, received: Queue<Received>): Promise<void> {
   try {
     for await (const bytes of stream) {
       driver.receive(bytes);
@@ -106,7 +109,7 @@ async function read(driver: Driver, stream: ByteStream, received: Queue<Uint8Arr
 interface Parts extends Established {
   readonly driver: Driver;
   readonly outbox: Outbox;
-  readonly received: Queue<Uint8Array>;
+  readonly received: Queue<Received>;
 }
 
 class StreamChannel implements SecureChannel {
@@ -146,7 +149,7 @@ class StreamChannel implements SecureChannel {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
-    return payloads(this.#parts.received);
+    return this.#parts.received.iterate();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -165,17 +168,6 @@ class StreamChannel implements SecureChannel {
       throw error;
     }
   }
-}
-
-/** What a channel's iteration gives, from where the last one stopped. */
-export function payloads(received: Pick<Queue<Uint8Array>, "next">): AsyncIterator<Received, undefined> {
-  return {
-    async next() {
-      const { done, value } = await received.next();
-      return done ? { done, value: undefined } : { done: false, value: { payload: value } };
-    },
-    return: () => Promise.resolve({ done: true, value: undefined }),
-  };
 }
 
 /** Bytes protected and written at a time: one TLS record (RFC 5246 6.2.1), so that a slow peer costs no more. */

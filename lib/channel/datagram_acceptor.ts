@@ -19,6 +19,7 @@ import type { Driver } from "./driver.ts";
 import type { Keep } from "./driver_options.ts";
 import type { Whereabouts } from "./elsewhere.ts";
 import { Allowance } from "./inbox.ts";
+import { readInto } from "./reading.ts";
 import { Revival, type Revived } from "./revival.ts";
 import { type SavedSessions, shelfOf } from "./saved_sessions.ts";
 
@@ -94,7 +95,13 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
         revive: (input, from) => this.#act(input, from),
       });
     }
-    void this.#read();
+    readInto(options.socket, {
+      take: (bytes, from) => this.#take(bytes, from),
+      fail: (error) => {
+        this.#lose(error);
+        return false;
+      },
+    });
   }
 
   [Symbol.asyncIterator](): AsyncIterator<DatagramChannel, undefined> {
@@ -111,20 +118,16 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     if (this.#members.size === 0) await this.#release();
   }
 
-  async #read(): Promise<void> {
-    const { socket, acceptor } = this.#options;
-    let reason: unknown = new SeccfError("closed", "the socket is closed");
+  #take(bytes: Uint8Array, from: string): void {
+    if (this.#released) return;
+    const { acceptor } = this.#options;
     try {
-      for await (const { bytes, from } of socket) {
-        if (this.#released) return;
-        const name = this.#revival && acceptor.missing?.(bytes, from);
-        if (name !== undefined) this.#revival?.look(name, acceptor, bytes, from);
-        else this.#act(() => acceptor.receive(bytes, from, this.#clock.now()), from);
-      }
+      const name = this.#revival && acceptor.missing?.(bytes, from);
+      if (name !== undefined) this.#revival?.look(name, acceptor, bytes, from);
+      else this.#act(() => acceptor.receive(bytes, from, this.#clock.now()), from);
     } catch (error) {
-      reason = error;
+      this.#lose(error);
     }
-    this.#lose(reason);
   }
 
   /** An input, and all that comes of it. Should a datagram make something fail, that is no other peer's failure. */

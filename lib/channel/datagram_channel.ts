@@ -7,12 +7,13 @@ import type { Wait } from "../platform.ts";
 import type { Binding, KeySource, Peer, Received, SecureChannel, SecurityAssociation } from "../association/ports.ts";
 import type { Engine } from "../tls/engine.ts";
 import type { Handshake } from "./admission.ts";
-import { type ChannelLimits, payloads } from "./channel.ts";
+import type { ChannelLimits } from "./channel.ts";
 import { Driver } from "./driver.ts";
 import type { DriverOptions, Keep } from "./driver_options.ts";
 import { type Elsewhere, elsewhereOf, type Whereabouts } from "./elsewhere.ts";
 import { establish, type Established } from "./establish.ts";
 import { type Allowance, Inbox } from "./inbox.ts";
+import { readInto } from "./reading.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -86,7 +87,16 @@ export function connectDatagrams(options: DatagramChannelOptions, wait: Wait = {
       release: () => socket[Symbol.asyncDispose](),
     },
   });
-  void read(driver, socket, remote);
+  readInto(socket, {
+    take: (bytes, from) => {
+      if (from === remote) driver.receive(bytes);
+    },
+    fail: (error) => {
+      const passing = error instanceof SeccfError && error.code === "unreachable";
+      if (driver.shaking || !passing) driver.lose(error);
+      return !driver.ended;
+    },
+  });
   return open(wait);
 }
 
@@ -111,21 +121,6 @@ export function startDatagrams(options: DatagramHandshakeOptions): Handshake<Dat
       return new EngineChannel({ driver, inbox, whereabouts: options.whereabouts }, established);
     },
   };
-}
-
-async function read(driver: Driver, socket: DatagramSocket, remote: string): Promise<void> {
-  while (!driver.ended) {
-    try {
-      for await (const { bytes, from } of socket) {
-        if (from === remote) driver.receive(bytes);
-        if (driver.ended) return;
-      }
-      driver.lose(new SeccfError("closed", "the socket is closed"));
-    } catch (error) {
-      const passing = error instanceof SeccfError && error.code === "unreachable";
-      if (driver.shaking || !passing) driver.lose(error);
-    }
-  }
 }
 
 interface Parts {
@@ -186,7 +181,7 @@ class EngineChannel implements DatagramChannel {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
-    return payloads(this.#inbox);
+    return this.#inbox.iterate();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

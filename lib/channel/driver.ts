@@ -87,11 +87,11 @@ export class Driver {
 
   /** Gives the engine what came from the peer. */
   receive(bytes: Uint8Array): void {
-    // A clock that slept may not have called the alarm yet: nothing is accepted after its time.
-    this.#expireOnTime();
-    if (this.#state === "ended") return;
     const { engine, clock } = this.#options;
     try {
+      // A clock that slept may not have called the alarm yet: nothing is accepted after its time.
+      this.#expireOnTime();
+      if (this.ended) return;
       engine.receive(bytes, clock.now());
     } catch (error) {
       this.#end(error, false);
@@ -109,7 +109,7 @@ export class Driver {
     this.#options.engine.send(piece, this.#options.clock.now());
     this.pump();
     // An engine that has run out of record numbers ends here, without having sent the piece.
-    this.throwUnlessOpen();
+    if (this.ended) this.throwUnlessOpen();
   }
 
   /** See {@link Engine.rename}. Throws `closed` or `expired`. */
@@ -193,7 +193,7 @@ export class Driver {
           else wire.put(output.bytes);
           break;
         case "data":
-          this.#heardAt = this.#options.clock.now();
+          if (this.#idleAt < Infinity) this.#heardAt = this.#options.clock.now();
           intake.push(output.bytes);
           break;
         case "demand":

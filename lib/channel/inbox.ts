@@ -1,5 +1,6 @@
 /** Datagrams on their way to whoever asks: bounded, whole, and the newest dropped when nobody asks. @module */
 
+import type { Received } from "../association/ports.ts";
 import { Queue } from "./queue.ts";
 import type { Intake } from "./wire.ts";
 
@@ -35,8 +36,7 @@ export class Allowance {
 export class Inbox implements Intake {
   readonly #limit: number;
   readonly #shared: Allowance;
-  readonly #messages = new Queue<Uint8Array>(Infinity, costOf);
-  #held = 0;
+  readonly #messages = new Queue<Received>(Infinity, ({ payload }) => costOf(payload));
   #dropped = 0;
   #ended = false;
 
@@ -54,30 +54,34 @@ export class Inbox implements Intake {
   /** Takes a copy of `bytes`, or drops it: what is held is older, and a peer that floods pushes nothing out. */
   push(bytes: Uint8Array): void {
     const cost = costOf(bytes);
-    if (this.#held + cost > this.#limit || !this.#shared.take(cost)) {
+    const held = this.#messages.size;
+    if (held + cost > this.#limit || !this.#shared.take(cost)) {
       this.#dropped++;
       return;
     }
-    this.#held += cost;
-    this.#messages.push(new Uint8Array(bytes));
+    this.#messages.push({ payload: new Uint8Array(bytes) });
+    // Who waited for it has it already.
+    if (this.#messages.size === held) this.#shared.give(cost);
   }
 
   /** What is held is still given out. It counts no longer: nothing can come to it any more. */
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#shared.give(this.#held);
+    this.#shared.give(this.#messages.size);
     this.#messages.end(error);
   }
 
-  /** The next message, when there is one. */
-  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const result = await this.#messages.next();
-    if (!result.done && !this.#ended) {
-      this.#held -= costOf(result.value);
-      this.#shared.give(costOf(result.value));
-    }
-    return result;
+  /** What a channel's iteration gives, from where the last one stopped. */
+  iterate(): AsyncIterator<Received, undefined> {
+    return { ...this.#messages.iterate(), next: () => this.#next() };
+  }
+
+  #next(): Promise<IteratorResult<Received, undefined>> {
+    const held = this.#messages.size;
+    const next = this.#messages.next();
+    if (!this.#ended) this.#shared.give(held - this.#messages.size);
+    return next;
   }
 }
 

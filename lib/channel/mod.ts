@@ -8,7 +8,7 @@
 export { acceptChannels, type AcceptorOptions } from "./acceptor.ts";
 export type { AcceptorLimits, Refusal } from "./admission.ts";
 export { joinAddress, splitAddress } from "./address.ts";
-export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel, payloads } from "./channel.ts";
+export { acceptChannel, type ChannelLimits, type ChannelOptions, connectChannel } from "./channel.ts";
 export { acceptDatagrams, type DatagramAcceptorLimits, type DatagramAcceptorOptions } from "./datagram_acceptor.ts";
 export { connectDatagrams, type DatagramChannel, type DatagramChannelOptions } from "./datagram_channel.ts";
 export { EarlierSessions } from "./earlier_sessions.ts";

@@ -11,8 +11,9 @@ export interface PskOptions extends ChannelLimits {
   /** Connecting: default the association's server name. Listening: default every address of this machine. */
   readonly host?: string;
   /**
-   * Cipher suites by IANA name, best first. Default: all that are not legacy. A legacy one (CBC) takes part only when
-   * it is named here. None has a certificate, so PSK never falls back to one.
+   * Cipher suites by IANA name, best first. Default: all that are not legacy. A legacy one (CBC, or CCM_8 of version 1.3)
+   * takes part only when it is named here, and so does TLS_AES_256_GCM_SHA384, whose keys are agreed for another hash. None
+   * has a certificate, so PSK never falls back to one.
    */
   readonly suites?: readonly string[];
   /** Versions of TLS, or of DTLS, that take part. Default: both, or those that the named suites are of. */
@@ -44,7 +45,7 @@ export interface PskOptions extends ChannelLimits {
    * `connect` left is kept until its association ends. Default true.
    */
   readonly resumption?: boolean;
-  /** Debugging only: gets every session's master secret, a line in NSS form. Whoever has it reads everything. */
+  /** Debugging only: gets every session's secrets, lines in NSS form. Whoever has them reads everything. */
   readonly keyLog?: (line: string) => void;
   /** Hears of every client that a listener refused: for the audit record. */
   readonly onRefused?: (refusal: Refusal) => void;

@@ -10,7 +10,6 @@
  * @module
  */
 
-import { equal } from "../bytes/mod.ts";
 import { SeccfError } from "../error.ts";
 import { DatagramEngine } from "./datagram_engine.ts";
 import {
@@ -25,9 +24,10 @@ import type { Acceptor, AcceptorOutput, Engine, RevivedSession, Session } from "
 import type { Watcher } from "./engine_birth.ts";
 import { Greeter, type Hello, helloIn } from "./greeter.ts";
 import type { Retried } from "./handshake.ts";
+import { keyOf } from "./key_of.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { PathChecks } from "./path_checks.ts";
-import { keyOf, type Peer, PeerTable } from "./peer_table.ts";
+import { type Peer, PeerTable } from "./peer_table.ts";
 import { CONTENT } from "./record/content_type.ts";
 import { recordAt } from "./record/datagram_reader.ts";
 import { findRecord, RecordPlace } from "./record/record_place.ts";
@@ -289,7 +289,9 @@ class DatagramAcceptor implements Acceptor {
     if (!before) return;
     // Another subscriber that has a Connection ID may only have moved on; all else can never be heard again.
     const isElsewhere = before.identity !== undefined && before.idKey !== undefined;
-    if (!isElsewhere || before.identity === peer.identity) this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    if (!isElsewhere || before.identity === peer.identity) {
+      this.#abort(before, new SeccfError("closed", "the peer began anew"));
+    }
   }
 
   #hello(found: Hello, datagram: Uint8Array, now: number): void {

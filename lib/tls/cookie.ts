@@ -91,11 +91,13 @@ export class CookieJar implements Disposable {
   #turn(now: number): Hmac {
     const age = now - this.#since;
     if (this.#current && age < LIFETIME) return this.#current;
+    // First what may fail: what is disposed must not stay in use.
+    using secret = secretRandom(COOKIE_LENGTH, this.#random);
+    const next = createHmac("sha-256", secret);
     this.#previous?.[Symbol.dispose]();
     this.#previous = age < 2 * LIFETIME ? this.#current : undefined;
     if (!this.#previous) this.#current?.[Symbol.dispose]();
-    using secret = secretRandom(COOKIE_LENGTH, this.#random);
-    this.#current = createHmac("sha-256", secret);
+    this.#current = next;
     // From when it was due, not from when somebody came: else the one before it would be good for a third minute.
     this.#since = this.#previous ? this.#since + LIFETIME : now;
     return this.#current;

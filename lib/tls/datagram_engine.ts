@@ -226,7 +226,9 @@ export class DatagramEngine implements Engine {
 
   #enter(now: number): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
+    if (this.#writer.isWaiting || !this.#outputs.isEmpty) {
+      throw new SeccfError("state", "outputs are waiting: poll first");
+    }
     this.#now = now;
     this.#durability?.session?.numbers.tell(now);
   }

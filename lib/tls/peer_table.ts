@@ -8,6 +8,7 @@
 
 import type { DatagramEngine } from "./datagram_engine.ts";
 import type { Engine, Session } from "./engine.ts";
+import { keyOf } from "./key_of.ts";
 
 /** One engine and where its peer is found. */
 export interface Peer {
@@ -173,9 +174,4 @@ export class PeerTable {
       if (rival) this.#byAddress.set(from, rival);
     }
   }
-}
-
-/** A string of as many characters: smaller than an array where there are thousands, and a key of maps. */
-export function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

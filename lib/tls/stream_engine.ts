@@ -149,7 +149,9 @@ class StreamEngine implements Engine {
 
   #enter(): void {
     if (this.#state === "disposed") throw new SeccfError("state", "the engine was disposed");
-    if (this.#writer.isWaiting || !this.#outputs.isEmpty) throw new SeccfError("state", "outputs are waiting: poll first");
+    if (this.#writer.isWaiting || !this.#outputs.isEmpty) {
+      throw new SeccfError("state", "outputs are waiting: poll first");
+    }
   }
 
   /** Whether the handshake's time is over, which ends the connection. The peer is told nothing: it was silent too. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { KeySource } from "../../lib/association/ports.ts";
-import { toUtf8 } from "../../lib/bytes/mod.ts";
+import { fromUtf8, toUtf8 } from "../../lib/bytes/mod.ts";
 import { connectDatagrams, type DatagramChannel } from "../../lib/channel/mod.ts";
 import type { SeccfError } from "../../lib/error.ts";
 import type { DatagramSocket } from "../../lib/link.ts";
@@ -157,6 +157,42 @@ test("when all places are taken the oldest that waits for its peer gives way", a
   for (const channel of [client, server]) await channel[Symbol.asyncDispose]();
   await at.clock.advance(40_000);
   await at.listener[Symbol.asyncDispose]();
+  assert.equal(at.clock.pending, 0);
+});
+
+test("two thousand peers on one socket, half of them known by their addresses alone: each has its own answers, and nothing is left", async () => {
+  const peers = 2000;
+  const at = place({ network: { delayMs: 5, reorder: 0.1 }, acceptor: { suites: [0x00a8] } });
+  const serving = (async () => {
+    for await (const channel of at.listener) {
+      void (async () => {
+        for await (const { payload } of channel) await channel.send(payload);
+        await channel[Symbol.asyncDispose]();
+      })();
+    }
+  })();
+  const clients: DatagramChannel[] = [];
+  for (let i = 0; i < peers; i += 50) {
+    const coming = Promise.all(
+      Array.from({ length: 50 }, (_, j) => {
+        const id = (i + j) % 2 === 0 ? {} : { connectionId: false as const };
+        return at.connect(`10.${(i + j) % 97}.${j}.1:${i + 1}`, { engine: { suites: [0x00a8], ...id } });
+      }),
+    );
+    await at.clock.advance(200);
+    clients.push(...await coming);
+  }
+  const answers = Promise.all(clients.map(async (client, i) => {
+    await client.send(toUtf8(`peer ${i}`));
+    for await (const { payload } of client) return fromUtf8(payload);
+  }));
+  await at.clock.advance(200);
+  assert.deepEqual(await answers, clients.map((_, i) => `peer ${i}`));
+  for (const client of clients) await client[Symbol.asyncDispose]();
+  await at.clock.advance(200);
+  await at.listener[Symbol.asyncDispose]();
+  await serving;
+  assert.deepEqual(at.refused, []);
   assert.equal(at.clock.pending, 0);
 });
 

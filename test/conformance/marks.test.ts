@@ -35,6 +35,7 @@ test("marks are read from comments and titles, several at once, and from nowhere
   );
   assert.deepEqual(found.map(({ id }) => id), ["SEC_CF-KEM-001", "SEC_CF-AUTH-001 a", "SEC_CF-5.1"]);
   assert.deepEqual(found[0]!.at, "one (test/a.test.ts)");
+  assert.deepEqual(found[1]!.at, "two …: (test/a.test.ts)");
 });
 
 test("a mark without a test, and a mark or a title with an unknown id, are found", () => {

@@ -50,14 +50,16 @@ export function titleMarksOf(tests: Sources): Mark[] {
   );
 }
 
-/** The first argument of each `test(...)`, a template's holes left out. */
+/** The first argument of each `test(...)`, `…` for a template's holes. */
 function titlesOf(tokens: readonly Token[]): string[] {
   return tokens.flatMap(({ kind, text }, i) => {
     if (kind !== "word" || text !== "test" || tokens[i + 1]?.text !== "(") return [];
-    let title = "";
+    let [title, isOpen] = ["", false];
     for (let at = i + 2; tokens[at] !== undefined && tokens[at]!.text !== ","; at++) {
       const { kind, text } = tokens[at]!;
-      if (kind === "string" || kind === "template") title += text;
+      if (kind !== "string" && kind !== "template") continue;
+      title += (isOpen ? "…" : "") + text;
+      isOpen = kind === "template";
     }
     return [title];
   });

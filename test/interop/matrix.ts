@@ -1,15 +1,18 @@
 /** Every foreign program in both directions with every suite: a test for each cell, a reason for each gap, all of it printed. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { TOLD } from "../run_everywhere.ts";
 import type { PeerSuite } from "./suites.ts";
 
 /** Who begins: we ask the program, or it asks us. */
 export type Direction = "from us" | "to us";
 
-interface Cell {
+/** What came of one peer, one direction and one suite. */
+export interface Cell {
   readonly peer: string;
   readonly direction: Direction;
   readonly suite: string;
+  /** `ok`, `FAILED`, `none: ` and the reason, or what else is to be said of a cell that went well. */
   outcome: string;
 }
 
@@ -35,7 +38,7 @@ export class Matrix {
 
   /** No test, and why. */
   gap(peer: string, direction: Direction, { iana }: PeerSuite, reason: string): void {
-    this.#cells.push({ peer, direction, suite: iana, outcome: `none: ${reason}` });
+    this.#cells.push({ peer, direction, suite: iana, outcome: NONE + reason });
   }
 
   /** Both directions with every suite: a gap where `reason` gives one, else a cell for each of `runs`. */
@@ -56,16 +59,45 @@ export class Matrix {
 
   print(): void {
     test(`the matrix of ${this.#title}, as it was found`, () => {
-      const names = [...new Set(this.#cells.map(({ peer, direction }) => `${peer}, ${direction}`))];
-      for (const { iana } of this.#suites) {
-        console.log(iana);
-        for (const name of names) {
-          const found = this.#cells.find((cell) => `${cell.peer}, ${cell.direction}` === name && cell.suite === iana);
-          assert.ok(found, `${name}, ${iana} is missing`);
-          console.log(`  ${name.padEnd(28)} ${found.outcome}`);
-        }
-      }
+      const lines = tableOf(this.#title, this.#suites.map(({ iana }) => iana), this.#cells);
+      // In one piece, so that nothing else comes in between.
+      console.log(lines.map((line) => TOLD + line).join("\n"));
       assert.ok(this.#cells.every(({ outcome }) => outcome !== "FAILED"));
     });
   }
 }
+
+/**
+ * A row for each suite, a column for each peer with both directions side by side, and below them the reasons and remarks, by letter.
+ * Throws AssertionError where a cell is missing.
+ */
+export function tableOf(title: string, suites: readonly string[], cells: readonly Cell[]): string[] {
+  const peers = [...new Set(cells.map(({ peer }) => peer))];
+  const reasons: string[] = [];
+  const sign = (outcome: string): string => {
+    if (outcome === "ok" || outcome === "FAILED") return outcome;
+    const isGap = outcome.startsWith(NONE);
+    const reason = isGap ? outcome.slice(NONE.length) : outcome;
+    if (!reasons.includes(reason)) reasons.push(reason);
+    return (isGap ? "" : "ok/") + String.fromCharCode(97 + reasons.indexOf(reason));
+  };
+  const find = (peer: string, direction: Direction, suite: string): string => {
+    const cell = cells.find((each) => each.peer === peer && each.direction === direction && each.suite === suite);
+    assert.ok(cell, `${peer}, ${direction}, ${suite} is missing`);
+    return sign(cell.outcome);
+  };
+  const rows = suites.map((suite) => [
+    suite,
+    ...peers.map((peer) => `${find(peer, "from us", suite)} ${find(peer, "to us", suite)}`),
+  ]);
+  const table = [[title, ...peers], ...rows];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return [
+    ...table.map((row) => row.map((text, column) => text.padEnd(widths[column]!)).join("  ").trimEnd()),
+    "left: we ask the peer; right: it asks us",
+    ...reasons.map((reason, i) => `${String.fromCharCode(97 + i)}: ${reason}`),
+  ];
+}
+
+/** How the outcome of a gap begins. */
+const NONE = "none: ";

@@ -1,7 +1,8 @@
 /**
  * `node test/soak/dtls_sleep.ts [COUNT [VERSION]]`: two processes talk over UDP in one DTLS session, of version 1.3 unless told
- * otherwise, and one of them is killed, three hundred times unless told otherwise, at moments spread over what it does. All goes through a relay that reads the number of
- * every record: none may come twice, nothing may be delivered twice, and there may be one handshake, the first.
+ * otherwise, and one of them is killed, three hundred times unless told otherwise, at moments spread over what it does. All
+ * goes through a relay that reads the number of every record: none may come twice, nothing may be delivered twice, and there
+ * may be one handshake, the first.
  *
  * @module
  */
@@ -155,7 +156,7 @@ for (let i = 1; i <= count; i++) {
   await strike(running, next() < 0.5 ? "client" : "server");
   if (hellos !== handshake) fail("a second handshake");
   open(running.client);
-  if (i % 25 === 0) {
+  if (i % 25 === 0 || i === count) {
     const records = numbers.client.size + numbers.server.size;
     console.log(`${i} kills in one session, ${records} records, ${delivered} delivered and collected, no number twice`);
   }

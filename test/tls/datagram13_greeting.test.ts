@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat, fromHex, Reader, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
+import { SeccfError } from "../../lib/error.ts";
 import { CookieJar } from "../../lib/tls/cookie.ts";
 import { decodeClientHello, encodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
 import { encodeFragment, readFragment } from "../../lib/tls/handshake/fragment.ts";
@@ -105,6 +106,22 @@ test("a cookie of either version dies in its second minute, also where nobody el
       for (const now of [120_000, 150_000, 179_000]) assert.equal(isGood(now), false, `${asked} ${now}`);
     }
   }
+});
+
+test("where randomness fails when a cookie's secret is to change, cookies are as good and as bad as before", () => {
+  let fails = false;
+  const random = seededRandom(1);
+  using jar = new CookieJar((bytes) => {
+    if (fails) throw new SeccfError("state", "no randomness");
+    random(bytes);
+  });
+  const hello = { version: 0xfefd, random: new Uint8Array(32), sessionId: new Uint8Array(0), suites: [] };
+  const cookie = jar.make(hello, "c:1", 0);
+  fails = true;
+  assert.throws(() => jar.check({ ...hello, cookie }, "c:1", 70_000), { code: "state" });
+  fails = false;
+  assert.equal(jar.check({ ...hello, cookie: new Uint8Array(32) }, "c:1", 70_001), false);
+  assert.equal(jar.check({ ...hello, cookie }, "c:1", 70_002), true);
 });
 
 test("cookies of the two versions are worth nothing as each other", () => {

@@ -30,6 +30,7 @@ import { ServerHandshake } from "../../lib/tls/server.ts";
 import { toDatagramPolicy, toServerPolicy } from "../../lib/tls/dtls_options.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { End, IDENTITY, PSK } from "./pair.ts";
+import { keyOf } from "../../lib/tls/key_of.ts";
 import { openWith, sealWith } from "./pads.ts";
 
 interface Capture {
@@ -225,7 +226,7 @@ function sealedAgain(
   id: Uint8Array,
   record: NonNullable<ReturnType<typeof recordAt>>,
 ): void {
-  const header = headerOf(id, record.type, record.number);
+  const header = headerOf(keyOf(id), record.type, record.number);
   const plaintext = openWith(protection, header, record.body);
   assert.ok(plaintext);
   assert.equal(protection.sealedLength(plaintext.length), record.body.length);

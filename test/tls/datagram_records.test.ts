@@ -3,23 +3,27 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { concat, fromHex, toHex, toUtf8 } from "../../lib/bytes/mod.ts";
 import { secretFrom, suiteById } from "../../lib/crypto/mod.ts";
+import { SeccfError } from "../../lib/error.ts";
+import type { Random } from "../../lib/platform.ts";
 import { trafficKeys } from "../../lib/tls/tls12/key_schedule.ts";
 import { headerOf } from "../../lib/tls/record/datagram_header.ts";
 import { DatagramReader, recordAt } from "../../lib/tls/record/datagram_reader.ts";
 import { DatagramWriter } from "../../lib/tls/record/datagram_writer.ts";
+import { borrowPad, returnPad } from "../../lib/tls/record/pad.ts";
 import { createProtection, type Protection } from "../../lib/tls/record/protection.ts";
 import { ReplayWindow } from "../../lib/tls/record/replay_window.ts";
 import { seededRandom } from "../support/virtual.ts";
-import { ALL_SUITES, GCM } from "./pair.ts";
+import { ALL_SUITES, CBC_SHA256, GCM } from "./pair.ts";
+import { keyOf } from "../../lib/tls/key_of.ts";
 import { sealWith } from "./pads.ts";
 
 const NO_ID = new Uint8Array(0);
 
-function protectionOf(suite: number, encryptThenMac = true): Protection {
+function protectionOf(suite: number, encryptThenMac = true, random: Random = seededRandom(5)): Protection {
   using master = secretFrom(new Uint8Array(48).fill(3));
   const found = suiteById(suite)!;
   const keys = trafficKeys(found, master, { client: new Uint8Array(32), server: new Uint8Array(32) });
-  return createProtection(found, keys.client, { encryptThenMac, random: seededRandom(5) });
+  return createProtection(found, keys.client, { encryptThenMac, random });
 }
 
 function pair(
@@ -75,9 +79,9 @@ test("after 64 lost records and more the next is still taken, as node-dtls-clien
 });
 
 test("what is authenticated with a record stands as RFC 6347 4.1.2.1 and RFC 9146 5.3 have it, its length apart", () => {
-  assert.equal(toHex(headerOf(NO_ID, 23, 0x010203040506)), "000101020304050617fefd");
+  assert.equal(toHex(headerOf("", 23, 0x010203040506)), "000101020304050617fefd");
   assert.equal(
-    toHex(headerOf(fromHex("beef"), 23, 7)),
+    toHex(headerOf(keyOf(fromHex("beef")), 23, 7)),
     "ffffffffffffffff" + "19" + "02" + "19" + "fefd" + "0001000000000007" + "beef",
   );
 });
@@ -190,7 +194,7 @@ test("with a Connection ID the type and any padding are inside; nothing but zero
   const id = fromHex("beef");
   const seal = (number: number, inner: Uint8Array): Uint8Array => {
     const protection = protectionOf(GCM);
-    const header = headerOf(id, 25, number);
+    const header = headerOf(keyOf(id), 25, number);
     const sealed = sealWith(protection, header, inner);
     const length = Uint8Array.of(sealed.length >> 8, sealed.length);
     return concat(fromHex("19fefd0001"), fromHex("0000000000"), Uint8Array.of(number), id, length, sealed);
@@ -247,4 +251,68 @@ test("payloads of one datagram are all valid at once, and gone when the memory i
   assert.equal(reader.next(), undefined);
   reader.trim();
   assert.deepEqual([first[0], first.at(-1), second[0], second.at(-1)], [0, 0, 0, 0]);
+});
+
+test("a payload is gone with the memory also where what came behind it needed a wider one", () => {
+  const { writer } = pair(GCM, NO_ID, 60_000);
+  const reader = new DatagramReader(NO_ID);
+  for (const mark of [1, 2, 3]) {
+    writer.write(1, 23, new Uint8Array(1300).fill(mark));
+    reader.push(writer.poll()!.bytes);
+    assert.equal(reader.next(), undefined);
+  }
+  reader.protect(protectionOf(GCM), NO_ID);
+  reader.push(NO_ID);
+  const payloads = [reader.next()!.payload, reader.next()!.payload, reader.next()!.payload];
+  assert.deepEqual(payloads.map((each) => [each.length, each[0], each.at(-1)]), [[1300, 1, 1], [1300, 2, 2], [
+    1300,
+    3,
+    3,
+  ]]);
+  reader.trim();
+  assert.deepEqual(payloads.map((each) => each.some((byte) => byte !== 0)), [false, false, false]);
+});
+
+test("whoever takes each datagram and does not ask whether there is another has no more memory held for it", () => {
+  const { writer } = pair(GCM);
+  let room = 0;
+  for (let i = 0; i < 1000; i++) {
+    writer.write(1, 23, new Uint8Array(1000));
+    room = writer.poll()!.bytes.buffer.byteLength;
+  }
+  assert.equal(room, 2048);
+});
+
+test("where randomness fails, a datagram apart leaves no memory behind, nor what it was to say", () => {
+  let fails = false;
+  const random = seededRandom(5);
+  const writer = new DatagramWriter(1232);
+  writer.protect(
+    protectionOf(CBC_SHA256, true, (bytes) => {
+      if (fails) throw new SeccfError("state", "no randomness");
+      random(bytes);
+    }),
+    NO_ID,
+  );
+  // None that others gave back is left to be lent before this one.
+  for (let i = 0; i < 4; i++) borrowPad(1, "out");
+  const pad = borrowPad(1, "out");
+  returnPad(pad);
+  fails = true;
+  assert.throws(() => writer.apart(1, 23, new Uint8Array(1000).fill(1)), { code: "state" });
+  assert.equal(borrowPad(1, "out"), pad);
+  assert.ok(pad.bytes.every((byte) => byte === 0));
+});
+
+test("who sends a datagram too late, when its memory is lent again, says nothing of what another was told", () => {
+  const [late, other] = [pair(GCM), pair(GCM)];
+  other.writer.write(1, 23, new Uint8Array(1000).fill(0xbb));
+  const record = new Uint8Array(other.writer.poll()!.bytes);
+  other.writer.trim();
+  late.writer.write(1, 23, new Uint8Array(1000).fill(0xaa));
+  const { bytes } = late.writer.poll()!;
+  late.writer.trim();
+  other.reader.push(record);
+  assert.ok(other.reader.next()!.payload.every((byte) => byte === 0xbb));
+  assert.ok(bytes.filter((byte) => byte === 0xbb).length < 100);
 });

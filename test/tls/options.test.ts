@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toUtf8 } from "../../lib/bytes/mod.ts";
-import { type CommonOptions, createTlsEngine } from "../../lib/tls/mod.ts";
+import { type CommonOptions, createDtlsEngine, createTlsEngine } from "../../lib/tls/mod.ts";
 import { alertOf, encodeAlert, errorOf, TlsFailure } from "../../lib/tls/alert.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { seededRandom } from "../support/virtual.ts";
 import { decodeClientHello } from "../../lib/tls/handshake/client_hello.ts";
+import { Peer } from "./datagrams.ts";
 import { client, End, GCM, run, server } from "./pair.ts";
 
 const base = { now: 0, random: seededRandom(1) };
@@ -85,6 +86,18 @@ test("only who names it leaves out the fresh agreement, and then there is neithe
       const isFresh = forwardSecrecy !== "none";
       assert.deepEqual([hello.keyShares !== undefined, hello.supportedGroups !== undefined], [isFresh, isFresh]);
     }
+  }
+});
+
+test("the default offer has fresh agreements before the key alone, and nothing legacy, on streams and datagrams", () => {
+  // IANA's numbers of TLS 1.3 and ECDHE_PSK, then of PSK (RFC 8446 B.4, RFC 8442 3, RFC 7905 3; RFC 5487 2, RFC 6655 4).
+  const fresh = [0x1301, 0x1303, 0x1304, 0xd001, 0xccac, 0xd003];
+  const alone = [0x00a8, 0x00a9, 0xc0a4, 0xc0a8, 0xccab];
+  const stream = decodeClientHello(new End(createTlsEngine({ ...base, role: "client" })).sent().subarray(9));
+  const [datagram] = new Peer(createDtlsEngine({ ...base, role: "client" })).sent();
+  for (const { suites } of [stream, decodeClientHello(datagram!.subarray(25), "datagram")]) {
+    assert.deepEqual(suites.slice(0, fresh.length).toSorted(), fresh.toSorted());
+    assert.deepEqual(suites.slice(fresh.length).toSorted(), alone.toSorted());
   }
 });
 

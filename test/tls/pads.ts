@@ -19,7 +19,13 @@ export function openWith(protection: Protection, header: Uint8Array, sealed: Uin
 }
 
 /** The same of DTLS 1.3. */
-export function sealEpoch(keys: EpochKeys, header: Uint8Array, number: number, type: number, content: Uint8Array): Uint8Array {
+export function sealEpoch(
+  keys: EpochKeys,
+  header: Uint8Array,
+  number: number,
+  type: number,
+  content: Uint8Array,
+): Uint8Array {
   const pad = new Pad(keys.sealedLength(content.length));
   pad.bytes.set(content);
   return pad.bytes.slice(0, keys.seal(header, number, type, pad, 0, content.length));

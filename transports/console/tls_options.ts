@@ -29,7 +29,7 @@ export const TLS_OPTIONS: readonly OptionSpec[] = [
 export const TLS_NOTES: readonly string[] = [
   "Over dtls:// a line is a datagram, its line end included, and may get lost; one that is too long is an error.",
   "",
-  "Cipher suites; the legacy ones take part only when named:",
+  "Cipher suites; the legacy ones take part only when named, and so does TLS_AES_256_GCM_SHA384:",
   ...cipherSuites.map(({ name, legacy }) => `  ${name}${legacy ? " (legacy)" : ""}`),
 ];
 

@@ -10,7 +10,7 @@
 
 import type { dtls as NodeDtls } from "node-dtls-client";
 import type { Binding, Connector, FoundKey, Peer, Received, SecurityAssociation } from "../../lib/association/ports.ts";
-import { type ChannelLimits, type DatagramChannel, Inbox, payloads, suiteNumbers } from "../../lib/channel/mod.ts";
+import { type ChannelLimits, type DatagramChannel, Inbox, suiteNumbers } from "../../lib/channel/mod.ts";
 import { suiteById } from "../../lib/crypto/mod.ts";
 import { expose } from "../../lib/crypto/secret.ts";
 import { deadline, unlessAborted } from "../../lib/deadline.ts";
@@ -188,7 +188,7 @@ class NodeDtlsChannel implements DatagramChannel {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
-    return payloads(this.#inbox);
+    return this.#inbox.iterate();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,12 @@
 /** A bound socket as a {@link DatagramSocket}: bounded both ways, since datagrams may be dropped and memory may not. @module */
 
+import { Buffer } from "node:buffer";
 import type { RemoteInfo, Socket } from "node:dgram";
-import type { DatagramSocket } from "../../lib/link.ts";
+import type { DatagramSocket, DatagramTaker } from "../../lib/link.ts";
 import { joinAddress, Queue, splitAddress } from "../../lib/channel/mod.ts";
 import { SeccfError } from "../../lib/error.ts";
 import { systemCode } from "./failure.ts";
+import { ReadRoom } from "./read_room.ts";
 
 /** One datagram as it came. */
 export interface Datagram {
@@ -18,12 +20,14 @@ export class UdpSocket implements DatagramSocket {
   readonly #socket: Socket;
   readonly #connected: boolean;
   readonly #mapped: boolean;
+  readonly #room: ReadRoom;
   readonly #arrived = new Queue<Datagram | SeccfError>(Infinity, sizeOf);
+  #taker: DatagramTaker | undefined;
   #leaving = 0;
   /** Datagrams sent since the runtime had its turn. */
   #inOneTurn = 0;
   #turn: Promise<void> | undefined;
-  /** Whoever sent last mostly sends again. */
+  /** Whoever sent last mostly sends again, or is answered. */
   #last: { readonly address: string; readonly port: number; readonly name: string } | undefined;
   #closed: Promise<void> | undefined;
 
@@ -33,6 +37,7 @@ export class UdpSocket implements DatagramSocket {
     this.#socket = socket;
     this.#connected = connected;
     this.#mapped = family === "IPv6";
+    this.#room = new ReadRoom(socket);
     socket.on("message", (bytes, from) => this.#receive(bytes, from));
     socket.on("error", (error) => this.#complain(error));
     // By somebody else: what is closed here has ended already, and an error with its stack is a dear thing.
@@ -43,8 +48,10 @@ export class UdpSocket implements DatagramSocket {
 
   send(bytes: Uint8Array, to: string): void {
     if (this.#closed || this.#leaving + bytes.length > SEND_AHEAD) return;
-    // The runtimes send in a later turn, and the bytes are the caller's again in this one.
-    const copy = new Uint8Array(bytes);
+    // The runtimes send in a later turn, and the bytes are the caller's again in this one. Of the pool: a buffer of its own
+    // costs V8 more than sealing what is in it.
+    const copy = Buffer.allocUnsafe(bytes.length);
+    copy.set(bytes);
     this.#leaving += copy.length;
     this.#inOneTurn++;
     this.#put(copy, to, (error) => {
@@ -61,6 +68,16 @@ export class UdpSocket implements DatagramSocket {
       this.#inOneTurn = 0;
     });
     return this.#turn;
+  }
+
+  handTo(taker: DatagramTaker): void {
+    this.#taker = taker;
+    for (const item of this.#arrived.drain()) {
+      if (item instanceof SeccfError) taker.fail(item);
+      else taker.take(item.bytes, item.from);
+    }
+    // From here on nothing arrives but the end.
+    this.#arrived.next().catch((error: unknown) => taker.fail(error));
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
@@ -99,8 +116,8 @@ export class UdpSocket implements DatagramSocket {
         this.#socket.send(bytes, sent);
         return;
       }
-      const { host, port } = splitAddress(to);
-      this.#socket.send(bytes, port, this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, sent);
+      const { address, port } = to === this.#last?.name ? this.#last : this.#placeOf(to);
+      this.#socket.send(bytes, port, address, sent);
     } catch (error) {
       // An address that is none, a socket that is just going: lost, as any datagram may be.
       this.#sent(bytes, error instanceof Error ? error : null);
@@ -114,11 +131,22 @@ export class UdpSocket implements DatagramSocket {
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     this.#inOneTurn = 0;
+    if (!this.#room.holds(bytes)) return;
+    const { buffer, byteOffset, length } = bytes;
+    if (this.#taker) {
+      // No `Buffer`, whose `slice` is no copy.
+      if (!this.#closed) this.#taker.take(new Uint8Array(buffer, byteOffset, length), this.#nameOf(from));
+      return;
+    }
     if (this.#arrived.size >= READ_AHEAD) return;
     // What is a view of a larger buffer, as Deno gives it, would hold that; Node and Bun make one for each datagram.
-    const { buffer, length } = bytes;
     const own = length === buffer.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
     this.#arrived.push({ bytes: own, from: this.#nameOf(from) });
+  }
+
+  #placeOf(name: string): { readonly address: string; readonly port: number } {
+    const { host, port } = splitAddress(name);
+    return { address: this.#mapped && !host.includes(":") ? `::ffff:${host}` : host, port };
   }
 
   #nameOf({ address, port }: RemoteInfo): string {
@@ -130,9 +158,15 @@ export class UdpSocket implements DatagramSocket {
 
   /** What the network says about the one peer of a connected socket; about one of many it says nothing worth keeping. */
   #complain(error: Error): void {
+    // Windows says of what was cut short that it was too long.
+    if (systemCode(error) === "EMSGSIZE") this.#room.widen();
     if (!this.#connected || this.#arrived.size >= READ_AHEAD) return;
     if (!isUnreachable(error)) return;
-    this.#arrived.push(new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error }));
+    const word = new SeccfError("unreachable", `no answer but ${systemCode(error)}`, { cause: error });
+    const taker = this.#taker;
+    // A taker may be in the middle of a send.
+    if (taker) queueMicrotask(() => taker.fail(word));
+    else this.#arrived.push(word);
   }
 }
 

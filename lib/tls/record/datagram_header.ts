@@ -1,5 +1,6 @@
 /** What is authenticated with a record on datagrams, its length apart (RFC 6347 4.1.2.1, RFC 9146 5). @module */
 
+import { writeKey } from "../key_of.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { scratch } from "./scratch.ts";
 
@@ -10,7 +11,7 @@ export type Epoch = number;
  * Of the record with `number` in epoch 1: valid until the next call, whosever that is. `connectionId` is what the receiver
  * chose, none where it is empty; with one, `type` is inside the record.
  */
-export function headerOf(connectionId: Uint8Array, type: number, number: number): Uint8Array {
+export function headerOf(connectionId: string, type: number, number: number): Uint8Array {
   const { length } = connectionId;
   if (length === 0) {
     const header = scratch(PLAIN_LENGTH);
@@ -27,7 +28,7 @@ export function headerOf(connectionId: Uint8Array, type: number, number: number)
   header[11] = DTLS_1_2 >> 8;
   header[12] = DTLS_1_2 & 0xff;
   writeNumber(header, NUMBER_BEHIND_PLACEHOLDER, 1, number);
-  for (let i = 0; i < length; i++) header[NUMBER_BEHIND_PLACEHOLDER + 8 + i] = connectionId[i]!;
+  writeKey(connectionId, header, NUMBER_BEHIND_PLACEHOLDER + 8);
   return header;
 }
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { equal } from "../../bytes/mod.ts";
 import { SeccfError } from "../../error.ts";
+import { bytesOfKey, keyOf } from "../key_of.ts";
 import { MAX_EARLY_RECORDS, MAX_HELD, MAX_PLAINTEXT } from "../limits.ts";
 import { CONTENT, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf } from "./datagram_header.ts";
@@ -59,11 +59,10 @@ export function recordAt(datagram: Uint8Array, at: number, connectionIdLength: n
 
 /** The receiving half of an association's record layer. */
 export class DatagramReader {
-  /** What this end wants to receive by, whether it comes to that or not. */
-  readonly #ownId: Uint8Array;
-  /** All that this end answers to, once that is more than one, or another (RFC 9147 9). */
-  #ids: Uint8Array[] | undefined;
-  #calledBy: Uint8Array | undefined;
+  /** What this end wants to receive by, whether it comes to that or not, as `keyOf` writes it. */
+  readonly #ownId: string;
+  /** All that this end answers to, once that is more than one, or another (RFC 9147 9), and what it was called last. */
+  #names: { readonly ids: readonly string[]; readonly calledBy: string | undefined } | undefined;
   #protection: Protection | undefined;
   /** Whether epoch 1 comes with the Connection ID. */
   #byId = false;
@@ -82,14 +81,13 @@ export class DatagramReader {
   #isEarly = false;
   /** Copies of records that came before their keys. */
   #early: readonly EarlyRecord[] = NONE;
-  #earlyLength = 0;
   /** The datagram in hand, opened where it lies, and behind it what waited for its key; until `trim`. */
   #pad: Pad | undefined;
   #unopened = 0;
   #limit = MAX_PLAINTEXT;
 
   constructor(ownId: Uint8Array) {
-    this.#ownId = ownId.length > 0 ? ownId : NOTHING;
+    this.#ownId = keyOf(ownId);
   }
 
   /** Grows with every record that opened and is newer than all before it; -1 before the first. */
@@ -160,17 +158,19 @@ export class DatagramReader {
 
   /** Version 1.3: records may call this end `id` as well, which is as long as its first name. */
   answerTo(id: Uint8Array): void {
-    this.#ids = [...this.#ids ?? [this.#ownId], id];
+    const { ids = [this.#ownId], calledBy } = this.#names ?? {};
+    this.#names = { ids: [...ids, keyOf(id)], calledBy };
   }
 
   /** Version 1.3: records that call this end `id` are for somebody else from here on. */
   ignore(id: Uint8Array): void {
-    this.#ids = this.#ids?.filter((each) => !equal(each, id));
+    const key = keyOf(id);
+    if (this.#names) this.#names = { ...this.#names, ids: this.#names.ids.filter((each) => each !== key) };
   }
 
   /** What the newest record that opened calls this end, once there is a choice. */
   get calledBy(): Uint8Array | undefined {
-    return this.#calledBy;
+    return this.#names?.calledBy === undefined ? undefined : bytesOfKey(this.#names.calledBy);
   }
 
   /** From here on a record is read only once `numbers` admit it, and none of the epoch they are in that was `seen`. */
@@ -270,17 +270,18 @@ export class DatagramReader {
   /** Whether what a record calls its receiver by is this end's, or may be left out: an earlier one of its datagram said it. */
   #isForUs({ bytes }: Pad): boolean {
     if (this.#named === undefined && !PLACE.hasId) return true;
-    if (this.#ids && PLACE.hasId) return this.#ids.some((id) => isNamed(bytes, PLACE, id));
-    const id = this.#named === false ? NOTHING : this.#ownId;
+    if (this.#names && PLACE.hasId) return this.#names.ids.some((id) => isNamed(bytes, PLACE, id));
+    const id = this.#named === false ? "" : this.#ownId;
     if (!PLACE.hasId) return id.length === 0 || this.#isIdentified;
     return id.length > 0 && isNamed(bytes, PLACE, id);
   }
 
   #openUnified(unified: UnifiedReader, pad: Pad): boolean {
-    const newest = this.#ids ? this.newest : 0;
+    const newest = this.#names ? this.newest : 0;
     const isRead = unified.read(pad, PLACE, RECORD, this.#durable);
-    if (this.#ids && PLACE.hasId && this.newest > newest) {
-      this.#calledBy = pad.bytes.slice(PLACE.idAt, PLACE.idAt + this.#ownId.length);
+    if (this.#names && PLACE.hasId && this.newest > newest) {
+      const calledBy = keyOf(pad.bytes.subarray(PLACE.idAt, PLACE.idAt + this.#ownId.length));
+      this.#names = { ...this.#names, calledBy };
     }
     if (!isRead || RECORD.payload.length > this.#limit) return false;
     // The peer is there under its keys: what is in the clear is not its word any more.
@@ -291,8 +292,8 @@ export class DatagramReader {
   /** RFC 6347 4.2.4 and RFC 9147 4.2.1 let a key's records come before the key; how many is ours to say. */
   #keep(bytes: Uint8Array, isIdentified: boolean): void {
     this.#isEarly = true;
-    if (this.#early.length >= MAX_EARLY_RECORDS || this.#earlyLength + bytes.length > MAX_HELD) return;
-    this.#earlyLength += bytes.length;
+    const held = this.#early.reduce((sum, each) => sum + each.bytes.length, 0);
+    if (this.#early.length >= MAX_EARLY_RECORDS || held + bytes.length > MAX_HELD) return;
     this.#early = [...this.#early, { bytes, isIdentified }];
   }
 
@@ -302,7 +303,6 @@ export class DatagramReader {
     if (!early) return "none";
     const { bytes, isIdentified } = early;
     this.#early = this.#early.filter((each) => each !== early);
-    this.#earlyLength -= bytes.length;
     const at = this.#hold(bytes);
     const pad = this.#pad!;
     if (!findRecord(pad.bytes, at, at + bytes.length, this.#ownId.length, PLACE)) return false;
@@ -327,7 +327,7 @@ export class DatagramReader {
     if (!this.#window.isFresh(number) || end - bodyAt > MAX_PLAINTEXT + protection.overhead) return false;
     // What has to wait until it is on record waits as it came.
     const whole = this.#durable ? pad.bytes.slice(at, end) : NOTHING;
-    const header = headerOf(this.#byId ? this.#ownId : NOTHING, type, number);
+    const header = headerOf(this.#byId ? this.#ownId : "", type, number);
     const length = protection.open(header, pad, bodyAt, end - bodyAt);
     if (length < 0) {
       this.#unopened++;
@@ -337,7 +337,8 @@ export class DatagramReader {
     const isRead = isById
       ? RECORD.unwrap(1, number, pad, plaintextAt, length)
       : RECORD.set(1, number, type, pad.view(plaintextAt, plaintextAt + length));
-    const mayBeRead = !this.#durable || (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
+    const mayBeRead = !this.#durable ||
+      (isRead ? admits(this.#durable, RECORD, whole) : this.#durable.admits(number, whole));
     if (!mayBeRead) return false;
     this.#window.use(number);
     // RFC 9146 5: the limit is the inner plaintext's, padding and all.
@@ -346,8 +347,8 @@ export class DatagramReader {
 
   /** Copies `bytes` behind what is in the pad, and returns where they are. */
   #hold(bytes: Uint8Array): number {
-    // The one before is not given back: payloads in it may have been handed out.
-    const pad = this.#pad = widerPad(this.#pad, bytes.length);
+    // Copied, not moved: payloads in the one before may have been handed out.
+    const pad = this.#pad = widerPad(this.#pad, bytes.length, "in");
     const at = pad.used;
     pad.bytes.set(bytes, at);
     pad.used += bytes.length;

@@ -1,6 +1,7 @@
 /** What goes out on datagrams: records of all epochs, gathered into as few datagrams as the path allows (RFC 6347 4.1, RFC 9147 4.3). @module */
 
 import { SeccfError } from "../../error.ts";
+import { keyOf } from "../key_of.ts";
 import { MAX_PLAINTEXT } from "../limits.ts";
 import type { Epoch } from "./datagram_header.ts";
 import type { DurableNumbers } from "./durable_numbers.ts";
@@ -33,7 +34,7 @@ export class DatagramWriter {
   /** Oldest first. */
   #lines: Line[];
   /** What the peer wants to receive by in version 1.3. */
-  #connectionId: Uint8Array = NOTHING;
+  #connectionId = "";
   /** Where datagrams are gathered, from the first record on until all are out. */
   #pad: Pad | undefined;
   /** Those before the one begun last, which is in hand; the next first. */
@@ -49,7 +50,7 @@ export class DatagramWriter {
   /** Epoch 1 is under `protection`, which is this writer's to dispose, and carries what the peer wants to receive by. */
   protect(protection: Protection, connectionId: Uint8Array): void {
     if (this.#newest > 0) throw new SeccfError("state", "there is no second change of keys");
-    this.#lines = [...this.#lines, { epoch: 1, sealer: new Sealer12(protection, connectionId), next: 0 }];
+    this.#lines = [...this.#lines, { epoch: 1, sealer: new Sealer12(protection, keyOf(connectionId)), next: 0 }];
   }
 
   /** Version 1.3: `epoch`, newer than all before it, is under `keys`, which are this writer's to dispose. */
@@ -60,9 +61,9 @@ export class DatagramWriter {
 
   /** Version 1.3: all epochs under keys carry what the peer wants to receive by, from here on; nothing where it is empty. */
   address(connectionId: Uint8Array): void {
-    this.#connectionId = connectionId;
+    this.#connectionId = keyOf(connectionId);
     for (const line of this.#lines) {
-      if (line.sealer instanceof UnifiedSealer) line.sealer = line.sealer.renamed(connectionId);
+      if (line.sealer instanceof UnifiedSealer) line.sealer = line.sealer.renamed(this.#connectionId);
     }
   }
 
@@ -112,7 +113,9 @@ export class DatagramWriter {
     if (plaintext.length > this.room(epoch)) this.seal();
     const line = this.#line(epoch);
     if (isSpent(line)) throw new SeccfError("exhausted", "no record numbers are left under this key");
-    const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length));
+    // What is out is its receiver's no more: who never polls until `undefined` has no more memory held for it either.
+    if (this.#pad && !this.isWaiting) this.#pad.used = this.#pad.at = 0;
+    const pad = this.#pad = widerPad(this.#pad, line.sealer.lengthOf(plaintext.length), "out");
     const number = line.durable ? line.durable.take() : line.next++;
     pad.used += line.sealer.seal(pad, pad.used, type, number, plaintext);
     return number;
@@ -122,12 +125,14 @@ export class DatagramWriter {
   apart(epoch: Epoch, type: number, plaintext: Uint8Array): Uint8Array | undefined {
     const line = this.#line(epoch);
     if (isSpent(line)) return undefined;
-    const pad = borrowPad(line.sealer.lengthOf(plaintext.length));
-    const number = line.durable ? line.durable.take() : line.next++;
-    const length = line.sealer.seal(pad, 0, type, number, plaintext);
-    const datagram = pad.bytes.slice(0, length);
-    returnPad(pad);
-    return datagram;
+    const pad = borrowPad(line.sealer.lengthOf(plaintext.length), "out");
+    try {
+      const number = line.durable ? line.durable.take() : line.next++;
+      return pad.bytes.slice(0, line.sealer.seal(pad, 0, type, number, plaintext));
+    } finally {
+      // Also of what was to be sealed, where randomness fails.
+      returnPad(pad);
+    }
   }
 
   /** What is written next begins a datagram. */
@@ -143,7 +148,7 @@ export class DatagramWriter {
     return this.#begun > 0 || (this.#sealed?.length ?? 0) > 0;
   }
 
-  /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `trim` overwrites it. */
+  /** The next datagram to be sent, until `undefined`: the same object for the same length, mostly; `write` and `trim` overwrite it. */
   poll(): Transmit | undefined {
     const pad = this.#pad;
     if (!pad || !this.isWaiting) return undefined;
@@ -202,4 +207,3 @@ function fitting(sealer: Sealer, room: number): number {
 
 /** It keeps nothing: all share it. */
 const CLEAR = new ClearSealer();
-const NOTHING: Uint8Array = new Uint8Array(0);

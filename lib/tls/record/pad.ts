@@ -8,18 +8,22 @@
 /** Bytes, and views of them that are made once: where records have lengths that came before, nothing is allocated. */
 export class Pad {
   readonly bytes: Uint8Array;
+  readonly direction: Direction;
   /** How many are in use; what its borrower has in hand of them, from where to where. None of it lasts longer than the loan. */
   used = 0;
   at = 0;
   end = 0;
   /** How many may have been written. */
   touched = 0;
+  /** The one that was too short for all that is here; what was handed out may still lie in it, so it goes back with this one. */
+  before: Pad | undefined;
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #outputs: (Transmit | Data | undefined)[] = [];
 
   /** Of `length` bytes. */
-  constructor(length: number) {
+  constructor(length: number, direction: Direction = "out") {
     this.bytes = new Uint8Array(new ArrayBuffer(length));
+    this.direction = direction;
   }
 
   /** Whether there is room for `length` bytes more; from here on they may be written. */
@@ -69,34 +73,52 @@ export interface Data {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Which way the records in a pad go. None that came is opened where one that goes was sealed: a carrier that sends what it was given
+ * too late, when the memory is somebody else's, sends what is sealed and no plaintext.
+ */
+export type Direction = "in" | "out";
+
 /** A pad that fits `length` bytes, all zeros. */
-export function borrowPad(length: number): Pad {
-  const pad = idle.pop();
+export function borrowPad(length: number, direction: Direction): Pad {
+  const pad = idle[direction].pop();
   if (pad?.fits(length)) return pad;
   let room = SHORTEST;
   while (room < length) room *= 2;
-  const made = new Pad(room);
+  const made = new Pad(room, direction);
   made.fits(length);
   return made;
 }
 
 /** One that fits `length` bytes more than are in use in `pad`, which are copied; `pad` itself, where it does. */
-export function widerPad(pad: Pad | undefined, length: number): Pad {
-  if (pad === undefined) return borrowPad(length);
+export function widerPad(pad: Pad | undefined, length: number, direction: Direction): Pad {
+  if (pad === undefined) return borrowPad(length, direction);
   if (pad.fits(length)) return pad;
-  const wider = borrowPad(2 * (pad.used + length));
+  const wider = borrowPad(2 * (pad.used + length), direction);
   wider.bytes.set(pad.bytes.subarray(0, pad.used));
   wider.used = pad.used;
   wider.at = pad.at;
   wider.end = pad.end;
+  wider.before = pad;
   return wider;
 }
 
-/** Gives `pad` back: wipes what may have been written, since the next borrower is somebody else. */
+/** Gives `pad` and those before it back: wipes what may have been written, since the next borrower is somebody else. */
 export function returnPad(pad: Pad): void {
-  pad.bytes.fill(0, 0, pad.touched);
-  pad.used = pad.at = pad.end = pad.touched = 0;
-  if (idle.length < MOST_IDLE && pad.bytes.length <= LONGEST) idle.push(pad);
+  let each: Pad | undefined = pad;
+  while (each) {
+    const { before, direction }: Pad = each;
+    each.bytes.fill(0, 0, each.touched);
+    each.used =
+      each.at =
+      each.end =
+      each.touched =
+        0;
+    each.before = undefined;
+    const others = idle[direction];
+    if (others.length < MOST_IDLE && each.bytes.length <= LONGEST) others.push(each);
+    each = before;
+  }
 }
 
 /** Where a view is found again: one place for many views, so that no peer can have more of them made and kept than places. */
@@ -104,11 +126,11 @@ function placeOf(from: number, to: number): number {
   return (67 * from + to) & (PLACES - 1);
 }
 
-const idle: Pad[] = [];
-/** One engine reads while another writes, and each may have been asked for by a third. */
-const MOST_IDLE = 4;
+const idle: Readonly<Record<Direction, Pad[]>> = { in: [], out: [] };
+/** One engine reads while another writes, and each may have been asked for by a third. Of either direction. */
+const MOST_IDLE = 2;
 /** Bytes: a datagram that nobody has to cut, and the reader's early records. */
 const SHORTEST = 2048;
-/** Bytes of a pad that is kept: the longest datagram has room. */
-const LONGEST = 65_536;
+/** Bytes of a pad that is kept: the longest datagram has room, and the 64 KiB that a socket gives behind the beginning of a record. */
+const LONGEST = 131_072;
 const PLACES = 256;

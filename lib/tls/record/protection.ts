@@ -88,7 +88,8 @@ class AeadProtection implements Protection {
     const from = at + EXPLICIT_NONCE;
     const sealed = pad.view(from, from + length + this.#aead.tagLength);
     const additional = additionalData(header, length);
-    return EXPLICIT_NONCE + this.#aead.sealInto(this.#nonce(pad, at), additional, pad.view(from, from + length), sealed);
+    return EXPLICIT_NONCE +
+      this.#aead.sealInto(this.#nonce(pad, at), additional, pad.view(from, from + length), sealed);
   }
 
   open(header: Uint8Array, pad: Pad, at: number, length: number): number {
@@ -189,7 +190,12 @@ class CbcProtection implements Protection {
   seal(header: Uint8Array, pad: Pad, at: number, length: number): number {
     this.#random(IV);
     const from = at + this.lead;
-    return this.#cipher.sealInto(IV, header, pad.view(from, from + length), pad.view(at, at + this.sealedLength(length)));
+    return this.#cipher.sealInto(
+      IV,
+      header,
+      pad.view(from, from + length),
+      pad.view(at, at + this.sealedLength(length)),
+    );
   }
 
   open(header: Uint8Array, pad: Pad, at: number, length: number): number {

@@ -30,7 +30,13 @@ export class RecordPlace {
  * Whether there is a record at `at` that ends within the first `length` bytes; else what follows can not be found either.
  * Where it names its receiver, it does so by `idLength` bytes.
  */
-export function findRecord(bytes: Uint8Array, at: number, length: number, idLength: number, place: RecordPlace): boolean {
+export function findRecord(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  idLength: number,
+  place: RecordPlace,
+): boolean {
   place.at = at;
   place.isUnified = isUnified(bytes[at]!);
   return place.isUnified
@@ -38,10 +44,10 @@ export function findRecord(bytes: Uint8Array, at: number, length: number, idLeng
     : placePlain(bytes, at, length, idLength, place);
 }
 
-/** Whether `place` names its receiver by `id`. */
-export function isNamed(bytes: Uint8Array, { hasId, idAt }: RecordPlace, id: Uint8Array): boolean {
+/** Whether `place` names its receiver by `id`, as `keyOf` writes it. */
+export function isNamed(bytes: Uint8Array, { hasId, idAt }: RecordPlace, id: string): boolean {
   if (!hasId) return false;
-  for (let i = 0; i < id.length; i++) if (bytes[idAt + i] !== id[i]) return false;
+  for (let i = 0; i < id.length; i++) if (bytes[idAt + i] !== id.charCodeAt(i)) return false;
   return true;
 }
 

@@ -141,7 +141,9 @@ export class RecordReader {
     if (this.#skippable > 0 && type === CONTENT.applicationData) return this.#skipped(pad.used - at);
     this.#record.type = type;
     const bodyAt = at + RECORD_HEADER_LENGTH;
-    this.#record.payload = this.#protection ? this.#open(this.#protection, type, pad, bodyAt) : pad.view(bodyAt, pad.used);
+    this.#record.payload = this.#protection
+      ? this.#open(this.#protection, type, pad, bodyAt)
+      : pad.view(bodyAt, pad.used);
     return true;
   }
 
@@ -194,10 +196,16 @@ export class RecordReader {
 
   /** Takes the next `length` bytes, to behind those before them, where there is room for all that waits. */
   #hold(length: number): Pad {
-    // The one before is not given back: payloads in it were handed out.
-    const pad = this.#pad = this.#pad?.fits(length) ? this.#pad : borrowPad(this.#backlog.size);
+    const pad = this.#pad = this.#pad?.fits(length) ? this.#pad : this.#another();
     this.#backlog.takeInto(pad.bytes, pad.used, length);
     pad.used += length;
+    return pad;
+  }
+
+  /** The one before is given back with it: payloads in it may have been handed out. */
+  #another(): Pad {
+    const pad = borrowPad(this.#backlog.size, "in");
+    pad.before = this.#pad;
     return pad;
   }
 }

@@ -43,7 +43,7 @@ export class RecordWriter {
 
   /** Adds a record in the clear, whatever key is in force. */
   writeClear(type: number, plaintext: Uint8Array): void {
-    this.#pad = widerPad(this.#pad, plaintext.length + RECORD_HEADER_LENGTH);
+    this.#pad = widerPad(this.#pad, plaintext.length + RECORD_HEADER_LENGTH, "out");
     writeClear(this.#pad, type, plaintext);
   }
 
@@ -53,7 +53,7 @@ export class RecordWriter {
     const most = this.#protection || this.#inner ? this.#most : Math.max(this.#most, 512);
     const records = Math.ceil(plaintext.length / most);
     const each = RECORD_HEADER_LENGTH + (this.#inner?.overhead ?? this.#protection?.overhead ?? 0);
-    const pad = this.#pad = widerPad(this.#pad, plaintext.length + records * each);
+    const pad = this.#pad = widerPad(this.#pad, plaintext.length + records * each, "out");
     if (plaintext.length <= most) {
       if (plaintext.length > 0) this.#record(pad, type, plaintext);
       return;

@@ -1,5 +1,6 @@
 /** How the records of one epoch are written on datagrams: in the clear, and under the keys of DTLS 1.2. @module */
 
+import { writeKey } from "../key_of.ts";
 import { MAX_RECORDS } from "../limits.ts";
 import { CONTENT, DATAGRAM_HEADER_LENGTH, DTLS_1_2 } from "./content_type.ts";
 import { type Epoch, headerOf, writeNumber } from "./datagram_header.ts";
@@ -45,12 +46,13 @@ export class ClearSealer implements Sealer {
 export class Sealer12 implements Sealer {
   readonly inside: 0 | 1;
   readonly #protection: Protection;
-  readonly #connectionId: Uint8Array;
+  /** As `keyOf` writes it. */
+  readonly #connectionId: string;
 
-  /** `protection` is this sealer's to dispose; `connectionId` is what the receiver chose, none where it is empty. */
-  constructor(protection: Protection, connectionId: Uint8Array) {
+  /** `protection` is this sealer's to dispose; `connectionId` is what the receiver chose, as `keyOf` writes it, none where it is empty. */
+  constructor(protection: Protection, connectionId: string) {
     this.#protection = protection;
-    this.#connectionId = connectionId.length > 0 ? connectionId : NOTHING;
+    this.#connectionId = connectionId;
     this.inside = connectionId.length > 0 ? 1 : 0;
   }
 
@@ -72,7 +74,7 @@ export class Sealer12 implements Sealer {
     if (this.inside === 1) bytes[contentAt + content.length] = type;
     const length = this.#protection.seal(headerOf(id, type, number), pad, bodyAt, content.length + this.inside);
     writeHeader(bytes, at, this.inside === 1 ? CONTENT.connectionId : type, 1, number);
-    for (let i = 0; i < id.length; i++) bytes[at + 11 + i] = id[i]!;
+    writeKey(id, bytes, at + 11);
     bytes[bodyAt - 2] = length >> 8;
     bytes[bodyAt - 1] = length;
     return bodyAt - at + length;
@@ -82,9 +84,6 @@ export class Sealer12 implements Sealer {
     this.#protection[Symbol.dispose]();
   }
 }
-
-/** The same for all that have none. */
-const NOTHING: Uint8Array = new Uint8Array(0);
 
 function writeHeader(out: Uint8Array, at: number, type: number, epoch: Epoch, number: number): void {
   out[at] = type;

@@ -1,5 +1,6 @@
 /** The header of protected records in DTLS 1.3: as short as what both ends know already lets it be (RFC 9147 4). @module */
 
+import { writeKey } from "../key_of.ts";
 import type { RecordPlace } from "./record_place.ts";
 
 /** Whether a record that begins with `first` has this header: 001 in the three high bits. */
@@ -30,20 +31,20 @@ export function placeUnified(
 }
 
 /** Bytes of the header that `writeUnifiedHeader` writes. */
-export function unifiedHeaderLength(connectionId: Uint8Array): number {
+export function unifiedHeaderLength(connectionId: string): number {
   return 1 + connectionId.length + 4;
 }
 
 /** Writes the header with the longer number, in the clear, and with a length: what every receiver takes at any place. */
 export function writeUnifiedHeader(
   out: Uint8Array,
-  connectionId: Uint8Array,
+  connectionId: string,
   epoch: number,
   number: number,
   bodyLength: number,
 ): void {
   out[0] = FIXED_BITS | LONG_NUMBER | WITH_LENGTH | (epoch & EPOCH_BITS) | (connectionId.length > 0 ? WITH_ID : 0);
-  out.set(connectionId, 1);
+  writeKey(connectionId, out, 1);
   const at = 1 + connectionId.length;
   // The low bits alone: a number goes beyond what `&` takes.
   const low = number % 0x10000;

@@ -11,11 +11,11 @@ export class UnifiedSealer implements Sealer {
   readonly inside = 1;
   readonly #keys: EpochKeys;
   readonly #epoch: Epoch;
-  readonly #connectionId: Uint8Array;
+  readonly #connectionId: string;
   readonly #headerLength: number;
 
-  /** `keys` are this sealer's to dispose; `connectionId` is what the receiver chose, none where it is empty. */
-  constructor(keys: EpochKeys, epoch: Epoch, connectionId: Uint8Array) {
+  /** `keys` are this sealer's to dispose; `connectionId` is what the receiver chose, as `keyOf` writes it, none where it is empty. */
+  constructor(keys: EpochKeys, epoch: Epoch, connectionId: string) {
     this.#keys = keys;
     this.#epoch = epoch;
     this.#connectionId = connectionId;
@@ -42,7 +42,7 @@ export class UnifiedSealer implements Sealer {
   }
 
   /** The same keys under another name of the receiver (RFC 9147 9). The one before is not to be used any more. */
-  renamed(connectionId: Uint8Array): UnifiedSealer {
+  renamed(connectionId: string): UnifiedSealer {
     return new UnifiedSealer(this.#keys, this.#epoch, connectionId);
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { DatagramSocket } from "../../../lib/link.ts";
 import { splitAddress } from "../../../lib/channel/mod.ts";
+import { SeccfError } from "../../../lib/error.ts";
 import { bindUdp, connectUdp } from "../../../transports/udp/mod.ts";
 
 async function receive(socket: DatagramSocket): Promise<{ readonly bytes: Uint8Array; readonly from: string }> {
@@ -38,6 +39,32 @@ test("a connected socket has the port of this end that it is told, once", async 
   client.send(Uint8Array.of(1), remote);
   assert.equal(splitAddress((await receive(server)).from).port, localPort);
   await assert.rejects(connectUdp("127.0.0.1", port, { localPort }), { name: "SeccfError", code: "unreachable" });
+});
+
+test("of datagrams that get longer and longer at most one is lost, and none is cut short", async () => {
+  const server = await bindUdp("127.0.0.1", 0);
+  await using client = await bindUdp("127.0.0.1", 0);
+  let newest = 0;
+  const reading = (async () => {
+    for await (const { bytes } of server) {
+      newest = bytes.every((byte) => byte === (bytes.length & 0xff)) ? bytes.length : -1;
+    }
+  })();
+  const lengths = [1, 18_700, 40_000, 65_507, 2, 65_506];
+  let sent = 0;
+  for (const length of lengths) {
+    for (let tries = 0; newest !== length && tries < 3; tries++) {
+      client.send(new Uint8Array(length).fill(length), server.local);
+      sent++;
+      for (let turn = 0; newest !== length && turn < 2000; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    assert.equal(newest, length);
+  }
+  assert.ok(sent <= lengths.length + 1, `${sent} were sent`);
+  await server[Symbol.asyncDispose]();
+  await reading;
 });
 
 test("the bytes of a send are the caller's again when it returns", async () => {
@@ -145,6 +172,50 @@ test("who is not there takes nothing from the datagrams of others", async () => 
     server.send(Uint8Array.of(i), other.local);
     assert.deepEqual((await receive(other)).bytes, Uint8Array.of(i));
   }
+});
+
+test("what came before it was asked for, and what comes, is handed over; who disposes of the socket hears no more", async () => {
+  const server = await bindUdp("127.0.0.1", 0);
+  await using client = await bindUdp("127.0.0.1", 0);
+  const turns = async (isOver: () => boolean) => {
+    for (let turn = 0; !isOver() && turn < 10_000; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  client.send(Uint8Array.of(1, 1), server.local);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const taken: string[] = [];
+  const failures: unknown[] = [];
+  server.handTo?.({
+    take: (bytes, from) => {
+      assert.equal(bytes.constructor, Uint8Array, "a Buffer's slice is no copy");
+      taken.push(`${bytes} ${from}`);
+    },
+    fail: (error) => failures.push(error) > 0,
+  });
+  await turns(() => taken.length === 1);
+  for (const byte of [2, 3]) {
+    client.send(Uint8Array.of(byte), server.local);
+    await turns(() => taken.length === byte);
+  }
+  assert.deepEqual(taken, ["1,1", "2", "3"].map((bytes) => `${bytes} ${client.local}`));
+  client.send(Uint8Array.of(4), server.local);
+  await server[Symbol.asyncDispose]();
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([taken.length, failures], [3, []]);
+});
+
+test("who takes from a connected socket hears that nobody is there; on Deno he hears nothing", async () => {
+  const gone = await bindUdp("127.0.0.1", 0);
+  const { port } = splitAddress(gone.local);
+  await gone[Symbol.asyncDispose]();
+  const { socket, remote } = await connectUdp("127.0.0.1", port);
+  await using client = socket;
+  if ("Deno" in globalThis) return;
+  const failed = new Promise<unknown>((resolve) => {
+    client.handTo?.({ take: () => assert.fail("nobody sends"), fail: (error) => (resolve(error), true) });
+  });
+  client.send(Uint8Array.of(1), remote);
+  const error = await failed;
+  assert.ok(error instanceof SeccfError && error.code === "unreachable");
 });
 
 test("whoever sends on and on, and waits where he should, lets datagrams come in", async () => {
