@@ -204,7 +204,8 @@ export class PostHandshake {
       writer.forget(FIRST_OF_DATA);
       if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
     }
-    if (this.#isUpdating && !this.#isSwitching) this.#switch(now);
+    // What waits to be on record was not said yet, so nobody can have it.
+    if (this.#isUpdating && !this.#isSwitching && this.#waiting.length === 0) this.#switch(now);
     if (isFirst) this.#askForIds(now);
   }
 
