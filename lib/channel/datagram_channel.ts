@@ -33,6 +33,12 @@ export interface DatagramChannel extends SecureChannel {
    */
   readonly elsewhere?: Elsewhere | undefined;
   /**
+   * A client's of DTLS 1.3 with spare Connection IDs: to be called when this end is on another network, before anything is
+   * sent there, so that who sees both does not know it again by the name in its records (RFC 9147 11). Whether there was another
+   * name; the server is asked for one in its place. Throws `closed` and `expired`.
+   */
+  rename?(): boolean;
+  /**
    * Ends the channel without a word to the peer and keeps the session, exactly as it is, where `sessions` are kept: the next
    * `bind` to the same place, or the peer's next datagram, goes on with it. What came and was not taken is lost. Throws
    * `state` where sessions are not kept, `closed`, `expired`, and what the store throws: the session is then as a crash leaves it.
@@ -164,6 +170,10 @@ class EngineChannel implements DatagramChannel {
       // Only of a session that is kept, and faster than its store.
       await this.#driver.ready(wait);
     }
+  }
+
+  rename(): boolean {
+    return this.#driver.rename();
   }
 
   sleep(): Promise<void> {

@@ -112,6 +112,15 @@ export class Driver {
     if (this.ended) this.throwUnlessOpen();
   }
 
+  /** See {@link Engine.rename}. Throws `closed` or `expired`. */
+  rename(): boolean {
+    this.throwUnlessOpen();
+    const { engine, clock } = this.#options;
+    const isRenamed = engine.rename?.(clock.now()) ?? false;
+    this.pump();
+    return isRenamed;
+  }
+
   /** When to go on sending; `undefined`: at once. */
   flushed(): Promise<void> | undefined {
     return this.#options.wire.flushed();

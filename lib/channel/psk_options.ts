@@ -20,9 +20,10 @@ export interface PskOptions extends ChannelLimits {
   readonly versions?: readonly PskVersion[];
   /**
    * Whether who learns the key later can read what was said: `required` takes part in nothing that allows it. Default
-   * `preferred`: a fresh agreement is left out only for a peer that knows no other way.
+   * `preferred`: a fresh agreement is left out only for a peer that knows no other way. `none` leaves it out everywhere, for
+   * devices too small for one: a single leak of the key then opens all that was ever said under it.
    */
-  readonly forwardSecrecy?: "required" | "preferred";
+  readonly forwardSecrecy?: "required" | "preferred" | "none";
   /** What a server says about the identities it knows, UTF-8, at most 128 bytes. Default `3GPP-bootstrapping` (TS 24.109 F.3); "" for none. */
   readonly hint?: string;
   /** What a client asks for in server_name. Default: the association's server name, if it is a DNS name; "" for none. */
@@ -58,7 +59,7 @@ export interface PskPolicy {
   /** As hellos write them. */
   readonly versions?: readonly number[];
   /** See {@link PskOptions.forwardSecrecy}. */
-  readonly forwardSecrecy?: "required" | "preferred";
+  readonly forwardSecrecy?: "required" | "preferred" | "none";
   /** IANA numbers, best first. */
   readonly suites?: readonly number[];
   /** See {@link PskOptions.macThenEncrypt}. */

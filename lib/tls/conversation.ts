@@ -54,6 +54,8 @@ export interface Conversation extends Disposable {
   answerRepetition(now: number): void;
   /** The peer is somewhere else, and has proved it: in version 1.3 it may go by another name there (RFC 9147 9, 11). */
   moved(): void;
+  /** This end is somewhere else: whether it calls the peer by another name there. */
+  rename(now: number): boolean;
   /** The peer says data: in version 1.2 it has our last flight, or could not have. */
   settle(): void;
 }
@@ -114,6 +116,9 @@ export class Settled implements Conversation {
   repeat(): void {}
   answerRepetition(): void {}
   moved(): void {}
+  rename(): boolean {
+    return false;
+  }
   settle(): void {}
 
   [Symbol.dispose](): void {

@@ -63,6 +63,7 @@ export class DatagramEngine implements Engine {
     const options = {
       ...{ role, reader: this.#reader, writer: this.#writer, retransmit: datagrams.retransmit },
       ...{ messageSeq: first.messageSeq, recordsPerKey: policy.recordsPerKey, durable: datagrams.durable },
+      spareIds: datagrams.spareIds,
       ids: this.#idSource(),
       resumable: (state: Resumable) => this.#outputs.push({ kind: "resumable", state }),
     };
@@ -207,6 +208,15 @@ export class DatagramEngine implements Engine {
       CONTENT.returnRoutability,
       encodePathMessage({ kind: "challenge", cookie }),
     );
+  }
+
+  rename(now: number): boolean {
+    this.#enter(now);
+    if (this.#state !== "open") throw new SeccfError("state", "nobody has a name before or after the session");
+    let isRenamed = false;
+    this.#try(() => isRenamed = this.#handshake.rename(now));
+    this.#durability?.settle();
+    return isRenamed;
   }
 
   /** The peer is somewhere else, and has proved it. */

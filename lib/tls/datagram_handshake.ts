@@ -42,6 +42,8 @@ export interface DatagramHandshakeOptions {
   readonly durable: boolean;
   /** Version 1.3: where other Connection IDs of this end come from. */
   readonly ids: IdSource;
+  /** Version 1.3: names of the peer's to have beyond the first. A count. */
+  readonly spareIds: number;
   /** Version 1.3: takes what a ticket leaves for a later handshake. */
   readonly resumable: (state: Resumable) => void;
 }
@@ -187,6 +189,10 @@ export class DatagramHandshake implements Conversation {
 
   moved(): void {
     this.#afterwards?.moved();
+  }
+
+  rename(now: number): boolean {
+    return this.#afterwards?.rename(now) ?? false;
   }
 
   /** Version 1.3: the session outlives its process by `numbers`. */
@@ -434,10 +440,10 @@ export class DatagramHandshake implements Conversation {
   }
 
   #goOn(link: DatagramLink, epochs: Epochs, saved?: SavedSession13["keys"], now: number = this.#now): void {
-    const { role, reader, writer, recordsPerKey, resumable, ids } = this.#options;
+    const { role, reader, writer, recordsPerKey, resumable, ids, spareIds } = this.#options;
     this.#afterwards = new PostHandshake({
       ...{ role, reader, writer, recordsPerKey, epochs, resumable, ids, sequel: this.#sequel },
-      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved },
+      ...{ connectionIds: this.#connectionIds, flight: this.#flight, now, saved, spareIds },
       nextSeq: () => link.nextSeq(),
     });
   }

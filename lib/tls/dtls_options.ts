@@ -40,6 +40,13 @@ export interface DtlsOptions extends ClientOptions, DatagramOptions {
    * bytes, so that the server can know this end again behind a new address, and its own records stay short.
    */
   readonly connectionId?: Uint8Array | false;
+  /**
+   * Version 1.3: names of its own that the server is asked for beyond the one it gave, so that {@link Engine.rename} has some; 0
+   * to 3. It takes one message of a few bytes once the server has acknowledged the handshake, and one for each name that was
+   * used. Default 0: none are asked for, since a server that does not know the message ends the session with
+   * unexpected_message (RFC 8446 6.2). In a session that is `durable` none are either.
+   */
+  readonly spareConnectionIds?: number;
 }
 
 /** What `createDtlsAcceptor` takes: what its engines are told, and how many there may be. */
@@ -71,16 +78,24 @@ export interface DatagramPolicy {
   readonly retransmit: number;
   /** Whether the session is to outlive its process. */
   readonly durable: boolean;
+  /** Names of the peer's to have beyond the first. A count. */
+  readonly spareIds: number;
 }
 
 /** Throws RangeError for options that make no sense. */
-export function toDatagramPolicy(options: DatagramOptions): DatagramPolicy {
-  const { mtu = DATAGRAM_LENGTH, retransmitSeconds = 1, durable = false } = options;
+export function toDatagramPolicy(
+  options: DatagramOptions & Pick<DtlsOptions, "spareConnectionIds">,
+): DatagramPolicy {
+  const { mtu = DATAGRAM_LENGTH, retransmitSeconds = 1, durable = false, spareConnectionIds = 0 } = options;
+  if (!(Number.isInteger(spareConnectionIds) && spareConnectionIds >= 0 && spareConnectionIds <= MOST_SPARE_IDS)) {
+    throw new RangeError(`spareConnectionIds is 0 to ${MOST_SPARE_IDS}`);
+  }
   if (!(Number.isInteger(mtu) && mtu >= 128 && mtu <= 65_507)) throw new RangeError("mtu is 128 to 65507 bytes");
   if (!(retransmitSeconds > 0 && Number.isFinite(retransmitSeconds))) {
     throw new RangeError("retransmitSeconds is above 0");
   }
-  return { mtu, retransmit: retransmitSeconds * 1000, durable };
+  // Names are not saved.
+  return { mtu, retransmit: retransmitSeconds * 1000, durable, spareIds: durable ? 0 : spareConnectionIds };
 }
 
 /** Throws RangeError for options that make no sense. */
@@ -155,6 +170,8 @@ function upToLastColon(from: string): string {
 
 const DATAGRAM: Form = { transport: "datagram", versions: [DTLS_1_3, DTLS_1_2] };
 const HANDSHAKE_SECONDS = 30;
+/** A server here gives four, the first one included. */
+const MOST_SPARE_IDS = 3;
 /** What every host takes in one piece, 576 bytes (RFC 1122 3.3.2), without the headers of IP and UDP. */
 const SHORTEST_FOR_13 = 548;
 /** Headers of record (13) and message (12), and a cookie (32). */

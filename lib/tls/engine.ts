@@ -97,6 +97,12 @@ export interface Engine extends Disposable {
   /** Ends with close_notify; before `established`, silently. */
   close(now: number): void;
   /**
+   * On datagrams: this end is on another network, or is about to be, where nobody is to know it again by the Connection ID
+   * in its records (RFC 9147 11): the peer is called by a spare one from here on. False, and the name as it was, where the
+   * peer has given none. Throws `state` before `established` and after `closed`.
+   */
+  rename?(now: number): boolean;
+  /**
    * A key for somebody else's use, made of the session and bound to it (RFC 5705 4, RFC 8446 7.5); the caller disposes it.
    * `label` is registered or begins with EXPERIMENTAL; in version 1.2 no `context` and an empty one are two. `length` is 1
    * to 8160 bytes. Throws `state` where the option `exporter` was not given, before `established` and after `closed`, and

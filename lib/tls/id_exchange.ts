@@ -50,6 +50,11 @@ export class IdExchange {
     this.#own = connectionIds?.[role].length ? [connectionIds[role]] : [];
   }
 
+  /** Names of the peer that it was not called by yet. A count. */
+  get spare(): number {
+    return this.#spare.length;
+  }
+
   /** The peer has other names: it is called by the first at once, where it says so. */
   newConnectionId(body: Uint8Array): void {
     const { role, connectionIds, writer } = this.#options;
@@ -77,10 +82,11 @@ export class IdExchange {
     return encodeNewConnectionId({ ids: issued, isImmediate: false });
   }
 
-  /** The peer is somewhere else: nobody who sees both places is to know it again by its name (RFC 9147 11). */
-  useSpare(): void {
+  /** One of the two is somewhere else: nobody who sees both places is to know it again by its name (RFC 9147 11). False where there is no other. */
+  useSpare(): boolean {
     const next = this.#spare.shift();
     if (next) this.#options.writer.address(next);
+    return next !== undefined;
   }
 
   /** A record came: names before the one that the peer uses are given back, but for the last, by which more may be on its way. */

@@ -30,10 +30,12 @@ export interface CommonOptions {
   /** IANA numbers of the groups for fresh agreements, best first: 0x001d, 0x0017. Default: both, in this order. */
   readonly groups?: readonly number[];
   /**
-   * Whether a peer may leave out the fresh agreement, so that who learns the key later reads what was said. Default
-   * `preferred`: it is left out only for a peer that knows no other way.
+   * Whether a fresh agreement goes into the keys: without one, who learns the pre-shared key later reads all that was ever
+   * said under it. Default `preferred`: it is left out only for a peer that knows no other way. `required` takes part in
+   * nothing without it. `none` is for devices too small for it, and takes part in nothing with it: psk_ke as the only offer in
+   * version 1.3, the plain PSK suites in 1.2; there are no `groups` then.
    */
-  readonly forwardSecrecy?: "required" | "preferred";
+  readonly forwardSecrecy?: "required" | "preferred" | "none";
   /** Version 1.3: after so many records a sender takes its next key (RFC 8446 5.5); 1 to 4194304, and that is the default. */
   readonly recordsPerKey?: number;
   /**
@@ -111,9 +113,9 @@ export interface Policy {
   readonly random: Random;
   /** Of all `versions`; those of version 1.3 share one hash. */
   readonly suites: readonly CipherSuite[];
-  /** Best first. */
+  /** Best first; none where nothing is agreed on afresh. */
   readonly groups: readonly number[];
-  readonly forwardSecrecy: "required" | "preferred";
+  readonly forwardSecrecy: "required" | "preferred" | "none";
   readonly recordsPerKey: number;
   /** On the driver's clock, milliseconds. */
   readonly deadline: number;
@@ -139,7 +141,7 @@ export type Form = Pick<Policy, "transport" | "versions">;
 
 /** Throws RangeError for options that make no sense. */
 export function toPolicy(options: TlsOptions, form: Form = STREAM): Policy {
-  const { now, handshakeSeconds = 10, recordsPerKey = MAX_RECORDS_PER_KEY } = options;
+  const { now, handshakeSeconds = 10, recordsPerKey = MAX_RECORDS_PER_KEY, forwardSecrecy = "preferred" } = options;
   if (!Number.isFinite(now)) throw new RangeError("now is a finite number of milliseconds");
   if (!(handshakeSeconds > 0 && Number.isFinite(handshakeSeconds))) throw new RangeError("handshakeSeconds is above 0");
   if (!(Number.isInteger(recordsPerKey) && recordsPerKey >= 1 && recordsPerKey <= MAX_RECORDS_PER_KEY)) {
@@ -151,8 +153,8 @@ export function toPolicy(options: TlsOptions, form: Form = STREAM): Policy {
     transport: form.transport,
     ...toOffer(options, form),
     random: options.random,
-    groups: toGroups(options.groups),
-    forwardSecrecy: options.forwardSecrecy ?? "preferred",
+    groups: forwardSecrecy === "none" ? [] : toGroups(options.groups),
+    forwardSecrecy,
     recordsPerKey,
     deadline: now + handshakeSeconds * 1000,
     requireExtendedMasterSecret: options.requireExtendedMasterSecret ?? true,
@@ -169,9 +171,8 @@ export function toPolicy(options: TlsOptions, form: Form = STREAM): Policy {
 /** Versions without a suite do not take part, and are an error where they are named; suites likewise. */
 function toOffer(options: CommonOptions, form: Form): Pick<Policy, "versions" | "suites"> {
   const named = toVersions(options.versions, form);
-  const all = toSuites(options.suites).filter((suite) =>
-    options.forwardSecrecy !== "required" || suite.exchange !== "psk"
-  );
+  const unfit = options.forwardSecrecy && UNFIT[options.forwardSecrecy];
+  const all = toSuites(options.suites).filter(({ exchange }) => exchange !== unfit);
   const versions = named.filter((version) => all.some((suite) => isOf(suite, version)));
   if (versions.length === 0) throw new RangeError("no version has a cipher suite that is allowed");
   const idle = options.versions && named.find((version) => !versions.includes(version));
@@ -241,6 +242,8 @@ function checkHint(hint: Uint8Array | undefined): void {
   }
 }
 
+/** The exchanges that do not take part. */
+const UNFIT = { required: "psk", preferred: undefined, none: "ecdhe_psk" } as const;
 const STREAM: Form = { transport: "stream", versions: [TLS_1_3, TLS_1_2] };
 /** Its pre-shared keys are others than those of the rest (RFC 8446 4.2.11). */
 const AES_256_GCM_SHA384 = 0x1302;

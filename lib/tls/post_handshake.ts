@@ -13,6 +13,7 @@ import type { Epochs } from "./epochs.ts";
 import type { Flight } from "./flight.ts";
 import type { Sequel } from "./handshake.ts";
 import { IdExchange, type IdSource } from "./id_exchange.ts";
+import { encodeRequestConnectionId } from "./handshake/connection_id_update.ts";
 import { decodeKeyUpdate, encodeKeyUpdate } from "./handshake/key_update.ts";
 import { HANDSHAKE, type HandshakeMessage, unexpected } from "./handshake/message.ts";
 import type { Epoch } from "./record/datagram_header.ts";
@@ -31,6 +32,8 @@ export interface PostHandshakeOptions {
   readonly flight: Flight;
   readonly connectionIds: ConnectionIds | undefined;
   readonly ids: IdSource;
+  /** Names of the peer's to have beyond the first. A count. */
+  readonly spareIds: number;
   readonly sequel: Sequel | undefined;
   /** Takes what a ticket leaves for a later handshake. */
   readonly resumable: (state: Resumable) => void;
@@ -60,6 +63,9 @@ export class PostHandshake {
   #forgetAt: number | undefined;
   /** The peer has new keys, and was not heard under them yet. */
   #isRenewed = false;
+
+  /** The peer was asked for names, and has given none yet. */
+  #isAsking = false;
 
   /** What has to be on record before it is said, or before others count on it. */
   #numbers: DurableNumbers | undefined;
@@ -118,13 +124,29 @@ export class PostHandshake {
   message(message: HandshakeMessage, now: number): void {
     const { type, body } = message;
     if (type === HANDSHAKE.keyUpdate) this.#keyUpdate(decodeKeyUpdate(body).requested, now);
-    else if (type === HANDSHAKE.newConnectionId) this.#ids.newConnectionId(body);
+    else if (type === HANDSHAKE.newConnectionId) this.#takeIds(body);
     else if (type === HANDSHAKE.requestConnectionId) this.#giveIds(body, now);
     else this.#sequelMessage(message);
   }
 
   get #ids(): IdExchange {
     return this.#exchange ??= new IdExchange(this.#options);
+  }
+
+  #takeIds(given: Uint8Array): void {
+    this.#ids.newConnectionId(given);
+    this.#isAsking = false;
+  }
+
+  /** Once at a time, and not behind KeyUpdate, which is the last word of its epoch (RFC 9147 8): the next move is time enough. */
+  #askForIds(now: number): void {
+    const { spareIds, connectionIds, role } = this.#options;
+    const isCalled = connectionIds !== undefined && connectionIds[role === "client" ? "server" : "client"].length > 0;
+    if (spareIds === 0 || !isCalled || this.#isAsking || this.#isUpdating) return;
+    const missing = spareIds - this.#ids.spare;
+    if (missing <= 0) return;
+    this.#isAsking = true;
+    this.#say(HANDSHAKE.requestConnectionId, encodeRequestConnectionId(missing), now);
   }
 
   #giveIds(request: Uint8Array, now: number): void {
@@ -145,6 +167,13 @@ export class PostHandshake {
   /** The peer is somewhere else. */
   moved(): void {
     this.#exchange?.useSpare();
+  }
+
+  /** This end is somewhere else: whether the peer has another name for that. What was used is asked for again. */
+  rename(now: number): boolean {
+    const isRenamed = this.#exchange?.useSpare() ?? false;
+    this.#askForIds(now);
+    return isRenamed;
   }
 
   /**
@@ -168,13 +197,16 @@ export class PostHandshake {
   /** The peer has all that was said. */
   acknowledged(now: number): void {
     const { role, reader, writer } = this.#options;
+    const isFirst = !this.#isHeard;
     this.#isHeard = true;
     if (role === "client" && this.#sendEpoch === FIRST_OF_DATA) {
       // The server has our Finished: epoch 2 has nothing to say any more.
       writer.forget(FIRST_OF_DATA);
       if (this.#forgetAt === undefined) reader.forget(FIRST_OF_DATA);
     }
-    if (this.#isUpdating && !this.#isSwitching) this.#switch(now);
+    // What waits to be on record was not said yet, so nobody can have it.
+    if (this.#isUpdating && !this.#isSwitching && this.#waiting.length === 0) this.#switch(now);
+    if (isFirst) this.#askForIds(now);
   }
 
   /** The time has come to say again what the peer does not acknowledge. */

@@ -1,6 +1,16 @@
 /** What the saved sessions of all versions have in common, and how its parts are written. @module */
 
-import { concat, equal, fromUtf8, type Reader, toHex, toUtf8, type Writer } from "../bytes/mod.ts";
+import {
+  concat,
+  equal,
+  fromBase64,
+  fromUtf8,
+  type Reader,
+  toBase64,
+  toHex,
+  toUtf8,
+  type Writer,
+} from "../bytes/mod.ts";
 import { createHmac, type SecretBytes, secretFrom } from "../crypto/mod.ts";
 import { SeccfError } from "../error.ts";
 import type { ConnectionIds } from "./connection_ids.ts";
@@ -23,6 +33,11 @@ export interface SavedFields {
   readonly above: number;
   /** What was read of the peer, or may have been. */
   readonly window: WindowState;
+}
+
+/** A session, as far as it says so. */
+interface Told extends Pick<SavedFields, "connectionIds"> {
+  readonly session: Pick<Session, "identity" | "serverName">;
 }
 
 /** Who is at either end. */
@@ -64,10 +79,10 @@ export function isLimited({ sizes: { sent, received } }: SavedFields): boolean {
   return sent < MAX_PLAINTEXT || received < MAX_PLAINTEXT;
 }
 
-/** `[client's and server's Connection ID, each behind its length (1)], identity behind its length, [server name behind its length]`. */
-export function writeWho(writer: Writer, { connectionIds, session: { identity, serverName } }: SavedFields): void {
+/** `[client's and server's Connection ID, each behind its length (1)], identity behind its length, which of GBA is shorter than it is, [server name behind its length]`. */
+export function writeWho(writer: Writer, { connectionIds, session: { identity, serverName } }: Told): void {
   if (connectionIds) writer.vector8(connectionIds.client).vector8(connectionIds.server);
-  writer.vector8(identity.subarray(isGba(identity) ? GBA.length : 0));
+  writeIdentity(writer, identity);
   if (serverName !== undefined) writer.vector8(toUtf8(serverName));
 }
 
@@ -76,10 +91,54 @@ export function readWho(reader: Reader, flags: number): Who {
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const connectionIds = has(FLAG.ids) ? readIds(reader, has(FLAG.returnRoutability)) : undefined;
   if (!connectionIds && has(FLAG.returnRoutability)) throw malformed();
-  const identity = concat(has(FLAG.gba) ? GBA : NOTHING, reader.vector8());
+  const identity = has(FLAG.gba) ? readGba(reader) : readOther(reader);
   const serverName = has(FLAG.serverName) ? fromUtf8(reader.vector8()) : undefined;
   if (identity.length > MAX_IDENTITY) throw malformed();
   return { connectionIds, identity, serverName };
+}
+
+/**
+ * Of an identity of GBA how all of them begin is left out, and in place of the base64 of a RAND and its `@` stands the RAND (TS
+ * 33.220 4.5.2): the highest bit of the length says so, which none is long enough to have.
+ */
+function writeIdentity(writer: Writer, identity: Uint8Array): void {
+  const rest = identity.subarray(isGba(identity) ? GBA.length : 0);
+  const rand = isGba(identity) ? randIn(rest) : undefined;
+  if (!rand) {
+    writer.vector8(rest);
+    return;
+  }
+  const realm = rest.subarray(RAND_TEXT + AT.length);
+  writer.u8(HAS_RAND | (RAND_LENGTH + realm.length)).bytes(rand).bytes(realm);
+}
+
+/** Throws `malformed`, also for a RAND that is not written as itself: each identity has one form. */
+function readGba(reader: Reader): Uint8Array {
+  const length = reader.u8();
+  const rest = reader.take(length & ~HAS_RAND);
+  if ((length & HAS_RAND) === 0) {
+    if (randIn(rest)) throw malformed();
+    return concat(GBA, rest);
+  }
+  if (rest.length < RAND_LENGTH) throw malformed();
+  return concat(GBA, toUtf8(toBase64(rest.subarray(0, RAND_LENGTH))), AT, rest.subarray(RAND_LENGTH));
+}
+
+function readOther(reader: Reader): Uint8Array {
+  const identity = new Uint8Array(reader.vector8());
+  if (isGba(identity)) throw malformed();
+  return identity;
+}
+
+/** The RAND that `rest` of an identity begins with. */
+function randIn(rest: Uint8Array): Uint8Array | undefined {
+  if (rest[RAND_TEXT] !== AT[0]) return undefined;
+  try {
+    const rand = fromBase64(fromUtf8(rest.subarray(0, RAND_TEXT)));
+    return rand.length === RAND_LENGTH ? rand : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `longest content sent (2) and received (2)`. */
@@ -136,6 +195,10 @@ export const CHECK_LENGTH = 4;
 export const UNLIMITED: RecordSizes = { sent: MAX_PLAINTEXT, received: MAX_PLAINTEXT };
 const CHECKED: Uint8Array = toUtf8("seccf dtls saved session's key");
 const ALL = 0xffffffff;
-const NOTHING: Uint8Array = new Uint8Array(0);
 /** How every identity of GBA begins (TS 24.109 F.3): a bit says so. */
 const GBA: Uint8Array = toUtf8("3GPP-bootstrapping;");
+/** Bytes, and characters of base64. */
+const RAND_LENGTH = 16;
+const RAND_TEXT = 24;
+const AT: Uint8Array = toUtf8("@");
+const HAS_RAND = 0x80;

@@ -3,7 +3,7 @@
  * server thousands of them. Whoever has the bytes is the session: what leaves memory is sealed first. Here is version 1.2's:
  *
  * `version (1), flags (1), suite (2), check of the pre-shared key (4), [longest content sent (2) and received (2)], [client's and
- * server's Connection ID, each behind its length (1)], identity behind its length, [server name behind its length], first free
+ * server's Connection ID, each behind its length (1)], identity with its length, [server name behind its length], first free
  * number of this side (6), next number of the peer (6), [window (8)], keys`. The highest bit of the version says that the
  * two lengths are there.
  *

@@ -3,7 +3,7 @@
  * messages that the peer has not acknowledged are with it, since their numbers can not be another message's.
  *
  * `version (1), flags (1), low byte of the suite (1), check of the pre-shared key (4), [longest content sent (2) and received
- * (2)], [client's and server's Connection ID, each behind its length (1)], identity behind its length, [server name behind
+ * (2)], [client's and server's Connection ID, each behind its length (1)], identity with its length, [server name behind
  * its length]; of what is sent: epoch, first free number, next message_seq; of what is received: epoch, next number, next
  * message_seq; [window (8)], [count (1) of messages, each with type (1), message_seq and body behind its length (2)], secret
  * of what is sent, secret of what is received, [of the epoch behind it, where that is the first one for data]`. Numbers without a length have seven bits in each byte but the last. The

@@ -61,6 +61,7 @@ test("what is for datagrams alone is refused over tls-psk://, and what makes no 
     [["connect", "tls-psk://127.0.0.1:1", ...key, "--mtu", "500"], /--mtu is for dtls:\/\//],
     [["connect", "dtls://127.0.0.1:1", ...key, "--mtu", "99"], /128 to 65507/],
     [["connect", "dtls://127.0.0.1:1", ...key, "--cid", "--no-cid"], /exclude/],
+    [["connect", "dtls://127.0.0.1:1", ...key, "--forward-secrecy", "--no-forward-secrecy"], /exclude/],
   ];
   for (const [words, expected] of cases) {
     await using seccf = startSeccf(words);

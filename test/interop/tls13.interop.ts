@@ -156,6 +156,28 @@ test("the key alone, where openssl allows it and has no group in common with us"
   await ask(peer, ourClient);
 });
 
+test("the key alone by our wish: openssl takes it where it may, and else nobody has a session", async () => {
+  const plain = "--no-forward-secrecy";
+  const theirs = await opensslServer("-tls1_3", "-allow_no_dhe_kex");
+  await using peer = theirs.running;
+  await using client = seccfClient(theirs.at, "--tls-version", "1.3", plain);
+  await ask(peer, client);
+  const strict = await opensslServer("-tls1_3");
+  await using _strict = strict.running;
+  await using refused = seccfClient(strict.at, "--tls-version", "1.3", plain);
+  assert.equal((await refused.exit).code, 1);
+
+  const ours = await seccfServer(plain);
+  await using _ours = ours.running;
+  await using theirClient = opensslClient(ours.at, "-nocommands", "-tls1_3", "-allow_no_dhe_kex", ...PSK);
+  await mirror(theirClient);
+  assert.match(theirClient.outText, /^Reused, TLSv1.3/m);
+  assert.doesNotMatch(theirClient.outText, /Server Temp Key/);
+  await using other = opensslClient(ours.at, "-nocommands", "-tls1_3", ...PSK);
+  assert.equal((await other.exit).code, 1);
+  assert.match(other.errText + other.outText, /SSL alert number 40/);
+});
+
 test("KeyUpdate from openssl's client, with and without asking for ours", async () => {
   const ours = await seccfServer();
   await using _server = ours.running;
@@ -241,12 +263,14 @@ const GNUTLS = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL";
 const PRIORITIES = [
   ...SUITES.map(({ iana, gnutls }) => ({ what: iana, priority: `${GNUTLS}:+ECDHE-PSK:-CIPHER-ALL:+${gnutls}` })),
   { what: "the key alone", priority: `${GNUTLS}:+PSK` },
+  { what: "the key alone by both ends' wish", priority: `${GNUTLS}:+PSK`, secrecy: ["--no-forward-secrecy"] },
+  { what: "the key alone by our wish", priority: `${GNUTLS}:+ECDHE-PSK:+PSK`, secrecy: ["--no-forward-secrecy"] },
   { what: "P-256 alone", priority: `${GNUTLS}:+ECDHE-PSK:-GROUP-ALL:+GROUP-SECP256R1` },
 ];
 
-for (const { what, priority } of PRIORITIES) {
+for (const { what, priority, secrecy = [] } of PRIORITIES) {
   test(`gnutls-serv and gnutls-cli with ${what}`, async () => {
-    const all = SUITES.flatMap(({ iana }) => ["--suite", iana]);
+    const all = [...SUITES.flatMap(({ iana }) => ["--suite", iana]), ...secrecy];
     const folder = mkdtempSync(join(tmpdir(), "seccf-"));
     try {
       const keys = join(folder, "psk.txt");

@@ -7,6 +7,7 @@ import { HANDSHAKE } from "../../lib/tls/handshake/message.ts";
 import { encodeAck, type RecordNumber } from "../../lib/tls/record/ack.ts";
 import { CONTENT } from "../../lib/tls/record/content_type.ts";
 import { goingOn, halfway, Puppet13, session, words } from "./datagram13_puppet.ts";
+import { established, keep } from "./durable_world.ts";
 import { client, Front, type Peer, run, VERSION_13 } from "./datagrams.ts";
 import { IDENTITY, PSK } from "./pair.ts";
 
@@ -223,6 +224,29 @@ test("who acknowledges a whole flight hears none of it again, and has to go on b
       assert.deepEqual([tried!.session, tried!.code], [undefined, "timeout"]);
     }
   }
+});
+
+test("an ACK that comes while a KeyUpdate waits to be on record acknowledges none, and no new key is used before one does", () => {
+  const lines: string[] = [];
+  const keyLog = (line: string) => void lines.push(line);
+  const { client: left, shelves } = established({ ...VERSION_13, recordsPerKey: 3, keyLog });
+  const puppet = new Puppet13({ lines, client: left }, "server", "all", LEAD);
+  // So much comes that what comes next is delivered before it is on record by itself.
+  for (let i = 0; i < 40; i++) {
+    left.receive(puppet.record(CONTENT.applicationData, toUtf8("x")));
+    keep(left, shelves.client);
+    left.sent();
+  }
+  for (let i = 0; i < 3; i++) left.send(toUtf8("d"));
+  assert.ok(left.engine.durable?.claim, "KeyUpdate waits");
+  left.receive(puppet.ack(from(3, 5000, 1)));
+  while (keep(left, shelves.client));
+  const said = puppet.hear(left.sent());
+  assert.deepEqual(words(said), [`3 message ${HANDSHAKE.keyUpdate}`]);
+  assert.equal(left.send(toUtf8("old key"))[0]! & 0x03, 3);
+  left.receive(puppet.ack(said));
+  while (keep(left, shelves.client));
+  assert.equal(left.send(toUtf8("new key"))[0]! & 0x03, 0);
 });
 
 function messagesIn(puppet: Puppet13, datagrams: readonly Uint8Array[]): (number | undefined)[] {

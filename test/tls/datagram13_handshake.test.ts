@@ -284,6 +284,23 @@ test("groups: the server asks for the one it knows, once", () => {
   assert.equal(none.code, "timeout");
 });
 
+test("who wants no fresh agreement has none on datagrams either, by the cookie's HelloRetryRequest, and nothing with who requires it", () => {
+  const policies = ["none", "preferred", "required"] as const;
+  for (const [one, other] of policies.flatMap((each) => [["none", each], [each, "none"]] as const)) {
+    const left = client({ ...BOTH_VERSIONS, forwardSecrecy: one });
+    const front = new Front({ ...BOTH_VERSIONS, forwardSecrecy: other });
+    run(left, front);
+    if (one === "required" || other === "required") {
+      // What was refused without an engine is an alert in the clear.
+      assert.deepEqual([front.acceptor.counts.engines, left.session], [0, undefined]);
+      continue;
+    }
+    assert.deepEqual([left.session?.version, left.session?.forwardSecret], [0xfefc, false]);
+    assert.equal(front.last.session?.forwardSecret, false);
+    assertJoined(left, front);
+  }
+});
+
 test("the key is asked for before the first word; without one the hello is of version 1.2, or there is none", () => {
   const both = client(BOTH_VERSIONS, unknowing);
   assert.deepEqual([both.demands[0]!.version, both.demands[0]!.suite], [0xfefc, 0x1301]);

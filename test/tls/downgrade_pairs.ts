@@ -7,6 +7,7 @@ import { pairwise } from "./pairwise.ts";
 const ALL = CLASSES.map(({ suite }) => suite);
 const SECRECIES = [
   ...[ALL, [0x1301], [0xd001, 0x00a8]].map((suites) => ({ suites, forwardSecrecy: "required" as const })),
+  ...[ALL, [0x1301], [0xd001, 0x00a8]].map((suites) => ({ suites, forwardSecrecy: "none" as const })),
   ...[ALL, [0x1301], [0xd001, 0x00a8], [0x00a8, 0x00ae], [0x00ae]].map((suites) => ({
     suites,
     forwardSecrecy: "preferred" as const,
@@ -24,13 +25,18 @@ export interface Pair {
   readonly server: Allowed;
 }
 
-/** Pairs of ends in which any two values of any two fields meet, be they of one end or of both. */
+/**
+ * Pairs of ends in which any two values of any two fields meet, be they of one end or of both; and of each version two that
+ * go on with a session and keep to a limit.
+ */
 export function pairsOfEnds(transport: Transport): readonly Pair[] {
   const ofOne = fieldsOf(transport);
-  return pairwise([...ofOne, ...ofOne]).map((row) => ({
+  const pairs = pairwise([...ofOne, ...ofOne]).map((row) => ({
     client: endOf(row.slice(0, ofOne.length)),
     server: endOf(row.slice(ofOne.length)),
   }));
+  const both = [[0x1301], [0xd001]].map((suites) => ({ ...STRICT, suites, recordSizeLimit: 512, resumes: true }));
+  return [...pairs, ...both.map((end) => ({ client: end, server: end }))];
 }
 
 /** Every pair of ends there is: thousands on streams, tens of thousands on datagrams. */

@@ -26,7 +26,7 @@ export interface Allowed {
   readonly groups: readonly number[];
   readonly requireExtendedMasterSecret: boolean;
   readonly macThenEncrypt: boolean;
-  readonly forwardSecrecy: "required" | "preferred";
+  readonly forwardSecrecy: "required" | "preferred" | "none";
   /** Bytes of the Connection ID it wants to receive; `undefined`: it knows of none. Datagrams. */
   readonly connectionId: number | undefined;
   /** Bytes that it takes in one record; `undefined`: a client does not speak of it. */
@@ -65,9 +65,11 @@ export interface Agreed {
 export function bestOf(client: Allowed, server: Allowed, transport: Transport): Agreed | undefined {
   const group = server.groups.find((each) => client.groups.includes(each));
   const strict = [client, server].some(({ forwardSecrecy }) => forwardSecrecy === "required");
+  const plain = [client, server].some(({ forwardSecrecy }) => forwardSecrecy === "none");
+  if (strict && plain) return undefined;
   const common = CLASSES.filter(({ suite }) =>
     client.suites.includes(suite) && server.suites.includes(suite) && (suite !== 0xd001 || group !== undefined) &&
-    (!strict || FRESH.includes(suite))
+    (!strict || FRESH.includes(suite)) && (!plain || suite !== 0xd001)
   );
   const [best] = common;
   if (!best) return undefined;
@@ -82,9 +84,10 @@ export function bestOf(client: Allowed, server: Allowed, transport: Transport): 
     suite: best.suite,
     extendedMasterSecret: true,
     encryptThenMac: best.suite === CBC,
-    forwardSecret: FRESH.includes(best.suite) && group !== undefined,
+    forwardSecret: FRESH.includes(best.suite) && group !== undefined && !plain,
     ...ids,
-    isResumed: client.resumes === true && server.resumes === true,
+    // In version 1.3 a ticket's key never stands alone.
+    isResumed: client.resumes === true && server.resumes === true && !(is13 && plain),
     // What a server takes is said only to a client that speaks of it.
     isLimited: {
       client: client.recordSizeLimit !== undefined && server.recordSizeLimit !== undefined,

@@ -159,6 +159,34 @@ test("without a group in common the key stands alone where both ends allow it, a
   talk(left, right);
 });
 
+test("who wants no fresh agreement has none with anybody, and nothing with who requires it, at both ends", () => {
+  const policies = ["none", "preferred", "required"] as const;
+  for (const [one, other] of policies.flatMap((each) => [["none", each], [each, "none"]] as const)) {
+    const left = client({ ...BOTH, forwardSecrecy: one });
+    const right = server({ ...BOTH, forwardSecrecy: other });
+    run(left, right);
+    if (one === "required" || other === "required") {
+      assert.deepEqual([left.session, right.session], [undefined, undefined]);
+      assert.deepEqual([left.code, right.code], ["unsupported", one === "required" ? "unsupported" : "downgrade"]);
+      continue;
+    }
+    assert.deepEqual([left.session?.version, left.session?.forwardSecret], [0x0304, false]);
+    assert.deepEqual([right.session?.version, right.session?.forwardSecret], [0x0304, false]);
+    talk(left, right);
+  }
+});
+
+test("a server that brings a share, or asks for one, where none was offered is refused", () => {
+  for (const isRetry of [false, true]) {
+    const left = client({ ...ONLY_13, forwardSecrecy: "none" });
+    const puppet = new Puppet13("server");
+    puppet.hear(left.sent());
+    const said = isRetry ? puppet.retryRequest({ retryGroup: 0x1d }) : puppet.serverHello();
+    assert.deepEqual([...left.receive(said)], [21, 3, 3, 0, 2, 2, 47]);
+    assert.deepEqual([left.code, left.session], ["malformed", undefined]);
+  }
+});
+
 test("a peer that leaves out the fresh agreement is taken or refused by policy, at both ends", () => {
   for (const forwardSecrecy of ["preferred", "required"] as const) {
     const right = server({ ...ONLY_13, forwardSecrecy });

@@ -54,6 +54,8 @@ for (const transport of ["stream", "datagram"] as const) {
     const bests = rows.map(({ client, server }) => bestOf(client, server, transport));
     for (const version of transport === "stream" ? [0x0304, 0x0303] : [0xfefc, 0xfefd]) {
       assert.ok(bests.some((best) => best?.version === version && best.isResumed && best.isLimited.client));
+      const isPlain = ({ client }: typeof rows[number]): boolean => client.forwardSecrecy === "none";
+      assert.ok(rows.some((pair, i) => isPlain(pair) && bests[i]?.version === version));
     }
     assert.ok(bests.some((best) => best === undefined));
   });

@@ -27,6 +27,8 @@ test("options that make no sense are a RangeError", () => {
     { versions: [0x0303], suites: [0x1301] },
     { versions: [0x0304], suites: [0x1301, GCM] },
     { suites: [GCM], forwardSecrecy: "required" },
+    { suites: [0xd001], forwardSecrecy: "none" },
+    { versions: [0x0304, 0x0303], suites: [0x1301, 0xd001], forwardSecrecy: "none" },
     { groups: [] },
     { groups: [0x18] },
     { groups: [0x1d, 0x1d] },
@@ -70,6 +72,21 @@ test("versions are both, those named, or those that the named suites are of", ()
   assert.deepEqual(offered({ suites: [GCM, 0x1305] }), [[0x0304, 0x0303], [GCM, 0x1305]]);
   const required = offered({ forwardSecrecy: "required" })[1]!;
   assert.ok(required.includes(0xd001) && !required.includes(GCM));
+  const none = offered({ forwardSecrecy: "none" })[1]!;
+  assert.ok(none.includes(GCM) && none.includes(0x1301) && !none.includes(0xd001));
+});
+
+test("only who names it leaves out the fresh agreement, and then there is neither share nor group (RFC 8446 4.2.9, 9.2)", () => {
+  const modes = { required: [1], preferred: [1, 0], none: [0] };
+  for (const [forwardSecrecy, expected] of Object.entries({ ...modes, default: modes.preferred })) {
+    const named = forwardSecrecy === "default" ? {} : { forwardSecrecy: forwardSecrecy as keyof typeof modes };
+    for (const versions of [[0x0304], [0x0304, 0x0303]]) {
+      const hello = decodeClientHello(client({ versions, ...named }).sent().subarray(9));
+      assert.deepEqual(hello.pskModes, expected, forwardSecrecy);
+      const isFresh = forwardSecrecy !== "none";
+      assert.deepEqual([hello.keyShares !== undefined, hello.supportedGroups !== undefined], [isFresh, isFresh]);
+    }
+  }
 });
 
 test("the default offer has fresh agreements before the key alone, and nothing legacy, on streams and datagrams", () => {

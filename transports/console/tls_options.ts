@@ -12,6 +12,7 @@ import type { Console } from "./console.ts";
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { name: "--tls-version", value: "VERSION", repeated: true, help: "1.3 or 1.2, of DTLS as well (default both)" },
   { name: "--forward-secrecy", help: "only with a fresh key agreement: who learns the key later reads nothing" },
+  { name: "--no-forward-secrecy", help: "without one, for a small peer: who learns the key later reads everything" },
   { name: "--suite", value: "NAME", repeated: true, help: "a cipher suite by IANA name, best first" },
   { name: "--allow", value: "WEAKNESS", repeated: true, help: "mac-then-encrypt or no-extended-master-secret" },
   { name: "--cid", help: "dtls: a Connection ID (RFC 9146) for this end as well; a server has one anyway" },
@@ -69,12 +70,19 @@ function tlsOptions(
   for (const name of weaknesses) check("weakness", name, WEAKNESSES);
   return {
     ...(versions.length > 0 && { versions: VERSIONS.filter((version) => versions.includes(version)) }),
-    ...(given.has("--forward-secrecy") && { forwardSecrecy: "required" as const }),
+    ...secrecy(given),
     ...(suites.length > 0 && { suites: [...new Set(suites)] }),
     macThenEncrypt: weaknesses.includes("mac-then-encrypt"),
     requireExtendedMasterSecret: !weaknesses.includes("no-extended-master-secret"),
     ...(keyLog !== undefined && { keyLog: (line: string) => console.appendLine(keyLog, line) }),
   };
+}
+
+function secrecy(given: Arguments): Pick<TlsCarrierOptions, "forwardSecrecy"> {
+  const [isRequired, isLeftOut] = [given.has("--forward-secrecy"), given.has("--no-forward-secrecy")];
+  if (isRequired && isLeftOut) throw new UsageError("--forward-secrecy and --no-forward-secrecy exclude each other");
+  if (isRequired) return { forwardSecrecy: "required" };
+  return isLeftOut ? { forwardSecrecy: "none" } : {};
 }
 
 function dtlsOptions(given: Arguments): Pick<DtlsCarrierOptions, "connectionId" | "mtu"> {

@@ -38,6 +38,12 @@ export interface DtlsCarrierOptions extends PskOptions, DatagramAcceptorLimits {
    * given to the server as well. `false`: not spoken of.
    */
   readonly connectionId?: number | false;
+  /**
+   * Connecting, in version 1.3: Connection IDs that the server is asked for beyond its first, for `channel.rename()` after a
+   * move; 0 to 3. It takes one message of a few bytes behind the handshake. Default 0, since a server that does not know
+   * that message ends the session. Sessions that are kept have none.
+   */
+  readonly spareConnectionIds?: number;
   /** Listening: how each Connection ID begins, so that a cluster's front can tell whose it is. Default: none. */
   readonly nodeId?: Uint8Array;
   /**
@@ -147,7 +153,7 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
   }
 
   #engine({ clock, random }: Platform, association: SecurityAssociation, earlier?: EarlierSessions): Engine {
-    const { serverName = dnsName(association.serverName), connectionId = 0 } = this.#options;
+    const { serverName = dnsName(association.serverName), connectionId = 0, spareConnectionIds } = this.#options;
     const id = connectionId === false ? false : new Uint8Array(connectionId);
     if (id) random(id);
     return createDtlsEngine({
@@ -156,6 +162,7 @@ class DtlsCarrier implements Carrier<DatagramChannel> {
       now: clock.now(),
       random,
       connectionId: id,
+      ...(spareConnectionIds !== undefined && { spareConnectionIds }),
       ...(serverName && { serverName }),
       ...earlier?.offer(association),
     });

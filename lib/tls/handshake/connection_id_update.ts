@@ -32,6 +32,11 @@ export function decodeNewConnectionId(body: Uint8Array): NewConnectionId {
   return { ids, isImmediate: usage === 0 };
 }
 
+/** `count` is 0 to 255. */
+export function encodeRequestConnectionId(count: number): Uint8Array {
+  return Uint8Array.of(count);
+}
+
 /** How many Connection IDs the sender would like, 0 to 255. Throws `malformed`. */
 export function decodeRequestConnectionId(body: Uint8Array): number {
   const reader = new Reader(body);

@@ -39,7 +39,7 @@ export function chooseTerms(hello: ClientHello, policy: Policy): Terms {
     if (group !== undefined) return { suite, offered, retryGroup: group };
   }
   if (modes.includes(PSK_MODE.pskOnly)) {
-    if (policy.forwardSecrecy === "preferred") return { suite, offered };
+    if (policy.forwardSecrecy !== "required") return { suite, offered };
     throw new TlsFailure("handshake_failure", "downgrade", "the client wants no fresh agreement");
   }
   throw noneInCommon("no group in common", "RFC 8446 4.2.7");

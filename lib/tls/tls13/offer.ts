@@ -9,7 +9,7 @@ import { bindersLength, PSK_MODE, type PskIdentity } from "../handshake/pre_shar
 import { MAX_IDENTITY } from "../limits.ts";
 import type { Policy } from "../options.ts";
 import { checkKey } from "../psk.ts";
-import { agreeOn, scheduleOf } from "./negotiate.ts";
+import { agreeOn, illegal, scheduleOf } from "./negotiate.ts";
 import { binder, earlySecret, type Schedule } from "./key_schedule.ts";
 import type { Resumable13 } from "./resumable.ts";
 import { Transcript13 } from "./transcript.ts";
@@ -31,7 +31,8 @@ export class Offer13 implements Disposable {
   readonly #resume: Resumable13 | undefined;
   readonly #policy: Policy;
   readonly #schedule: Schedule;
-  #share: KeyShare;
+  /** Missing where nothing is agreed on afresh. */
+  #share: KeyShare | undefined;
 
   /** Copies what it needs; a session of another identity is not offered. RangeError where `answer` does not fit. */
   constructor(policy: Policy, answer: Answer & { readonly kind: "psk" }, resume?: Resumable13) {
@@ -47,7 +48,8 @@ export class Offer13 implements Disposable {
     this.#resume = resume && equal(resume.identity, identity) ? resume.copy() : undefined;
     const external = earlySecret(this.#schedule, key);
     this.#earlies = this.#resume ? [earlySecret(this.#schedule, this.#resume.key), external] : [external];
-    this.#share = createKeyShare(policy.groups[0]!, policy.random);
+    const [group] = policy.groups;
+    if (group !== undefined) this.#share = createKeyShare(group, policy.random);
   }
 
   /**
@@ -55,14 +57,10 @@ export class Offer13 implements Disposable {
    * what was said before it: nothing, or a first hello and its HelloRetryRequest.
    */
   say(hello: ClientHello, before: Transcript13 = new Transcript13(this.#schedule.hash)): Saying {
-    const { groups, forwardSecrecy } = this.#policy;
-    const { group, publicKey } = this.#share;
     const binders = this.#earlies.map(() => new Uint8Array(hashLength(this.#schedule.hash)));
     const offer: ClientHello = {
       ...hello,
-      supportedGroups: groups,
-      keyShares: [{ group, publicKey }],
-      pskModes: [PSK_MODE.pskWithKeyShare, ...(forwardSecrecy === "preferred" ? [PSK_MODE.pskOnly] : [])],
+      ...this.#exchange(),
       offeredPsks: { identities: this.#identities(), binders },
     };
     const body = encodeClientHello(offer);
@@ -89,12 +87,13 @@ export class Offer13 implements Disposable {
 
   /** The server wants a public value of another group. */
   changeGroup(group: number): void {
-    this.#share[Symbol.dispose]();
+    this.#share?.[Symbol.dispose]();
     this.#share = createKeyShare(group, this.#policy.random);
   }
 
-  /** What comes of both public values. Throws `malformed`. */
+  /** What comes of both public values. Throws `malformed`, also where this end has sent none. */
   agree(publicKey: Uint8Array): SecretBytes {
+    if (!this.#share) throw illegal("a key share that nobody asked for", "RFC 8446 4.2.8");
     return agreeOn(this.#share, publicKey);
   }
 
@@ -102,7 +101,16 @@ export class Offer13 implements Disposable {
   [Symbol.dispose](): void {
     for (const early of this.#earlies) early[Symbol.dispose]();
     this.#resume?.[Symbol.dispose]();
-    this.#share[Symbol.dispose]();
+    this.#share?.[Symbol.dispose]();
+  }
+
+  /** RFC 8446 4.2.9, 9.2: without a share there are no groups either. */
+  #exchange(): Pick<ClientHello, "supportedGroups" | "keyShares" | "pskModes"> {
+    const { groups, forwardSecrecy } = this.#policy;
+    if (!this.#share) return { pskModes: [PSK_MODE.pskOnly] };
+    const { group, publicKey } = this.#share;
+    const pskModes = [PSK_MODE.pskWithKeyShare, ...(forwardSecrecy === "preferred" ? [PSK_MODE.pskOnly] : [])];
+    return { supportedGroups: groups, keyShares: [{ group, publicKey }], pskModes };
   }
 
   #identities(): readonly PskIdentity[] {

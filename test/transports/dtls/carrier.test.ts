@@ -148,6 +148,27 @@ test("Connection IDs: the server's 8 bytes unless said otherwise, the client's w
   }
 });
 
+test("a client that asks for spare Connection IDs goes by another one when it says so, and else by the first", async () => {
+  for (const spareConnectionIds of [undefined, 2]) {
+    const { platform, over, listener, sent } = await place();
+    const carrier = dtls({ port: 443, host: "meter", over, ...(spareConnectionIds && { spareConnectionIds }) });
+    await using channel = await provisioned(platform, "initiator").bind(carrier);
+    await using far = await next(listener);
+    await platform.clock.advance(1000);
+    const nameNow = async (): Promise<string> => {
+      sent.length = 0;
+      await channel.send(new Uint8Array(1));
+      return sent.at(-1)!.bytes.subarray(1, 9).join();
+    };
+    const first = await nameNow();
+    assert.equal(channel.rename?.(), spareConnectionIds !== undefined);
+    assert.equal(await nameNow() !== first, spareConnectionIds !== undefined);
+    await channel.send(toUtf8("here"));
+    for await (const { payload } of far) if (fromUtf8(payload) === "here") break;
+    await listener[Symbol.asyncDispose]();
+  }
+});
+
 test("a server's Connection IDs begin with its node's name", async () => {
   const nodeId = Uint8Array.of(0xca, 0xfe);
   const { platform, over, listener, sent } = await place({ nodeId });

@@ -244,12 +244,20 @@ test("versions and forward secrecy are what both ends allow", async () => {
       [{ suites: psk }, { forwardSecrecy: "required" }, "unsupported"],
       [{ forwardSecrecy: "required" }, { suites: psk }, "unsupported"],
       [{ forwardSecrecy: "required" }, { versions: ["1.2"] }, 0xd001],
+      [{ forwardSecrecy: "none" }, {}, 0x1301],
+      [{}, { forwardSecrecy: "none" }, 0x1301],
+      [{ forwardSecrecy: "none" }, { versions: ["1.2"] }, 0x00a8],
+      [{ versions: ["1.2"] }, { forwardSecrecy: "none" }, 0x00a8],
+      [{ forwardSecrecy: "required" }, { forwardSecrecy: "none" }, "unsupported"],
+      [{ forwardSecrecy: "none" }, { forwardSecrecy: "required" }, "unsupported"],
     ] as const
   ) {
     const { platform, over, listener } = await place(server);
     const association = provisioned(platform, "initiator");
     const code = await codeOf(association.bind(tls({ port: 443, host: "meter", over, ...client })));
     assert.equal(code === "none" ? association.weakest?.suite : code, outcome, JSON.stringify([server, client]));
+    const isPlain = [server, client].some((each) => "forwardSecrecy" in each && each.forwardSecrecy === "none");
+    if (isPlain && code === "none") assert.equal(association.weakest?.strength, 2);
     await listener[Symbol.asyncDispose]();
   }
   const mismatch = { port: 443, suites: psk, versions: ["1.3"] } as const;
