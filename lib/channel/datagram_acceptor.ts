@@ -93,7 +93,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
       const { saved, random } = options.sessions;
       this.#revival = new Revival({
         ...{ shelf: shelfOf(saved), clock: this.#clock, random, limits: options, port: options.url.port },
-        receive: (bytes, from) => this.#act(() => options.acceptor.receive(bytes, from, this.#clock.now()), from),
+        receive: (bytes, from) => this.#receive(bytes, from),
         revive: (input, from) => this.#act(input, from),
       });
     }
@@ -123,18 +123,19 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   #take(bytes: Uint8Array, from: string): void {
     if (this.#released) return;
     const { acceptor } = this.#options;
-    const waiting = this.#guests.get(from);
-    if (waiting) {
-      if (waiting.length < MAX_WAITING) waiting.push(new Uint8Array(bytes));
-      return;
-    }
     try {
       const name = this.#revival && acceptor.missing?.(bytes, from);
       if (name !== undefined) this.#revival?.look(name, acceptor, bytes, from);
-      else this.#act(() => acceptor.receive(bytes, from, this.#clock.now()), from);
+      else this.#receive(bytes, from);
     } catch (error) {
       this.#lose(error);
     }
+  }
+
+  #receive(bytes: Uint8Array, from: string): void {
+    const waiting = this.#guests.get(from);
+    if (!waiting) this.#act(() => this.#options.acceptor.receive(bytes, from, this.#clock.now()), from);
+    else if (waiting.length < MAX_WAITING) waiting.push(new Uint8Array(bytes));
   }
 
   /** An input, and all that comes of it. Should a datagram make something fail, that is no other peer's failure. */
@@ -176,7 +177,11 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     if (member) member.driver.pump();
   }
 
-  #admit(engine: Engine, from: string, revived: { readonly session: Session; readonly remote: string } | undefined): void {
+  #admit(
+    engine: Engine,
+    from: string,
+    revived: { readonly session: Session; readonly remote: string } | undefined,
+  ): void {
     const refusal = this.#admission.refusal(from);
     if (refusal) this.#refuse(engine, from, refusal);
     else if (revived) void this.#welcome(engine, from, revived);
@@ -209,7 +214,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
       this.#refuse(engine, from, error, session.identity);
     }
     this.#guests.delete(remote);
-    for (const bytes of waiting) this.#take(bytes, remote);
+    for (const bytes of waiting) this.#receive(bytes, remote);
   }
 
   #start(engine: Engine, from: string, revived?: Revived): void {
