@@ -2,7 +2,9 @@
  * CoAP over our DTLS, both ends: `node examples/coap.ts` asks its own server; `serve HOST PORT` stays and answers any
  * CoAP client; `get HOST PORT PATH [SUITE...]` asks any CoAP server. The key is text, because libcoap takes no other.
  */
+import { Buffer } from "node:buffer";
 import process from "node:process";
+import { generate, type Packet, parse, type ParsedPacket } from "coap-packet";
 import {
   createAssociation,
   createKeyTable,
@@ -12,7 +14,6 @@ import {
 } from "../lib/association/mod.ts";
 import { secretFrom, webPlatform } from "../mod.ts";
 import { type DatagramChannel, dtls } from "../transports/dtls/mod.ts";
-import { type CoapMessage, CONTENT_FORMAT, decodeCoap, encodeCoap, pathOf, URI_PATH } from "./coap_message.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const IDENTITY = "Client_identity";
@@ -36,23 +37,33 @@ function associate(role: "initiator" | "responder", serverName: string): Securit
   });
 }
 
-/** The server's one resource, and the answer to everything else. */
-function answer(request: CoapMessage): CoapMessage {
-  const { id, token } = request;
-  const ours = { type: request.type === "con" ? "ack" : "non", id, token, options: [], payload: utf8("") } as const;
-  if (request.code !== "0.01") return { ...ours, code: "4.05" };
-  if (pathOf(request) !== "/reading") return { ...ours, code: "4.04" };
-  return { ...ours, code: "2.05", options: [{ number: CONTENT_FORMAT, value: utf8("") }], payload: utf8("21.5") };
+/** The server's one resource, and the answer to everything else; a ping wants a reset (RFC 7252 4.3). */
+function answer({ code, confirmable, messageId, token, options }: ParsedPacket): Packet | undefined {
+  if (code === "0.00") return confirmable ? { messageId, code, reset: true } : undefined;
+  const ours = { messageId, token, ack: confirmable };
+  if (code !== "0.01") return { ...ours, code: "4.05" };
+  const path = options.filter(({ name }) => name === "Uri-Path").map(({ value }) => String(value)).join("/");
+  if (path !== "reading") return { ...ours, code: "4.04" };
+  // Text, whose number is 0 and has no bytes.
+  const format = { name: "Content-Format", value: Buffer.alloc(0) } as const;
+  return { ...ours, code: "2.05", options: [format], payload: Buffer.from("21.5") };
+}
+
+/** Undefined for what is no CoAP message. */
+function messageIn(payload: Uint8Array): ParsedPacket | undefined {
+  try {
+    return parse(Buffer.from(payload));
+  } catch {
+    return undefined;
+  }
 }
 
 async function attend(channel: DatagramChannel): Promise<void> {
   await using _closed = channel;
   for await (const { payload } of channel) {
-    const request = decodeCoap(payload);
-    // An empty confirmable message is a ping and wants a reset (RFC 7252 4.3).
-    const empty: CoapMessage = { ...request, type: "rst", token: utf8(""), options: [], payload: utf8("") };
-    if (request.code !== "0.00") await channel.send(encodeCoap(answer(request)));
-    else if (request.type === "con") await channel.send(encodeCoap(empty));
+    const request = messageIn(payload);
+    const response = request && answer(request);
+    if (response) await channel.send(generate(response));
   }
 }
 
@@ -67,13 +78,14 @@ async function serve(host: string, port: number) {
   return listener;
 }
 
-async function get(host: string, port: number, path: string): Promise<CoapMessage> {
+async function get(host: string, port: number, path: string): Promise<ParsedPacket> {
   await using association = associate("initiator", host);
   await using channel = await association.bind(dtls({ host, port, suites }));
-  const token = crypto.getRandomValues(new Uint8Array(4));
-  const options = path.split("/").filter(Boolean).map((segment) => ({ number: URI_PATH, value: utf8(segment) }));
-  const id = crypto.getRandomValues(new Uint16Array(1))[0]!;
-  const request = encodeCoap({ type: "con", code: "0.01", id, token, options, payload: utf8("") });
+  const token = Buffer.from(crypto.getRandomValues(new Uint8Array(4)));
+  const options = path.split("/").filter(Boolean)
+    .map((segment) => ({ name: "Uri-Path", value: Buffer.from(segment) }) as const);
+  const messageId = crypto.getRandomValues(new Uint16Array(1))[0]!;
+  const request = generate({ code: "GET", confirmable: true, messageId, token, options });
   // DTLS keeps what is received authentic and in single copies; that it is received at all is CoAP's to see to.
   let tries = 0;
   const say = () => {
@@ -84,13 +96,10 @@ async function get(host: string, port: number, path: string): Promise<CoapMessag
   const again = setInterval(say, ACK_TIMEOUT_MS);
   try {
     for await (const { payload } of channel) {
-      const response = decodeCoap(payload);
-      if (response.code === "0.00" || String(response.token) !== String(token)) continue;
-      if (response.type === "con") {
-        await channel.send(
-          encodeCoap({ ...response, type: "ack", code: "0.00", token: utf8(""), options: [], payload: utf8("") }),
-        );
-      }
+      const response = messageIn(payload);
+      if (!response || response.code === "0.00" || !token.equals(response.token)) continue;
+      const { messageId, confirmable } = response;
+      if (confirmable) await channel.send(generate({ code: "0.00", ack: true, messageId }));
       return response;
     }
     throw new Error("the server closed");
