@@ -84,3 +84,12 @@ test("lines are the same whatever pieces they come in, and one beyond all datagr
   }
   await assert.rejects(linesOf(pieces("x".repeat(70_000), 10_000)).next(), { code: "too-large" });
 });
+
+test("over dtls:// a wrong key ends when its time is over, and the message says that it may be the key", async () => {
+  const { server, url } = await serve("--tls-version", "1.2");
+  await using _server = server;
+  const wrong = KEY.replace(/^../, "ff");
+  await using client = startSeccf(["connect", url, "--psk-identity", "one", "--psk", wrong, "--timeout", "1"]);
+  assert.deepEqual(await client.exit, { code: 1, signal: null });
+  assert.match(client.errText, /timeout: .*; over UDP a wrong key or identity is silence too/);
+});

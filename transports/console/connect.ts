@@ -9,7 +9,7 @@ import { linesOf } from "./lines.ts";
 import type { Command, Console } from "./console.ts";
 import { CLIENT_KEY_OPTIONS, clientAssociation, KEY_NOTE } from "./keys.ts";
 import { reporter } from "./report.ts";
-import { carrierFor, possible, TLS_NOTES, TLS_OPTIONS } from "./tls_options.ts";
+import { carrierFor, possible, TLS_NOTES, TLS_OPTIONS, toSeconds } from "./tls_options.ts";
 
 /** The client. */
 export const connectCommand: Command = {
@@ -31,14 +31,23 @@ export const connectCommand: Command = {
 async function run(given: Arguments, console: Console): Promise<number> {
   const address = parseAddress(given.operands[0] ?? "");
   if (address.port === 0) throw new UsageError("a port to connect to is 1 to 65535");
-  const lingerSeconds = toSeconds(given.one("--linger") ?? "1");
+  const lingerSeconds = toSeconds("--linger", given.one("--linger") ?? "1");
   const serverName = given.one("--server-name") ?? address.host;
   const carrier = carrierFor(address, given, console);
   await using association = await clientAssociation(given, console, serverName);
-  await using channel = await possible(association.bind(carrier, { signal: console.interrupted }));
+  await using channel = await possible(association.bind(carrier, { signal: console.interrupted }))
+    .catch((error) => Promise.reject(address.scheme === "dtls" ? explained(error) : error));
   reporter(given, console).event("connected", { suite: channel.binding.suite });
   await exchange(channel, console, lingerSeconds);
   return 0;
+}
+
+/** RFC 6347 4.1.2.7: who can not open a datagram says nothing. Most who meet a timeout have another key. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof SeccfError) || error.code !== "timeout") return error;
+  return new SeccfError("timeout", `${error.message}; over UDP a wrong key or identity is silence too`, {
+    cause: error,
+  });
 }
 
 /** Until the peer closes, or nothing more is to be sent and the peer has been silent for `lingerSeconds`. */
@@ -88,12 +97,4 @@ async function silence(clock: Clock, heard: Heard, lastingMs: number): Promise<v
     const until = heard.writing ? clock.now() + lastingMs : heard.at + lastingMs;
     await new Promise<void>((resolve) => clock.alarm(until, resolve));
   }
-}
-
-function toSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!/^[0-9]+(?:\.[0-9]+)?$/.test(text) || seconds > 86_400) {
-    throw new UsageError("--linger is a number of seconds, 0 to 86400");
-  }
-  return seconds;
 }

@@ -17,6 +17,7 @@ export const TLS_OPTIONS: readonly OptionSpec[] = [
   { name: "--allow", value: "WEAKNESS", repeated: true, help: "mac-then-encrypt or no-extended-master-secret" },
   { name: "--cid", help: "dtls: a Connection ID (RFC 9146) for this end as well; a server has one anyway" },
   { name: "--no-cid", help: "dtls: no Connection IDs" },
+  { name: "--timeout", value: "SECONDS", help: "how long a handshake may take (default 10, over UDP 30)" },
   { name: "--mtu", value: "BYTES", help: "dtls: the longest datagram to send, 128 to 65507 (default 1232)" },
   {
     name: "--keylog",
@@ -59,12 +60,19 @@ function tlsOptions(
   console: Console,
 ): Pick<
   TlsCarrierOptions,
-  "versions" | "forwardSecrecy" | "suites" | "macThenEncrypt" | "requireExtendedMasterSecret" | "keyLog"
+  | "versions"
+  | "forwardSecrecy"
+  | "suites"
+  | "macThenEncrypt"
+  | "requireExtendedMasterSecret"
+  | "keyLog"
+  | "handshakeSeconds"
 > {
   const versions = given.all("--tls-version");
   const suites = given.all("--suite");
   const weaknesses = given.all("--allow");
   const keyLog = given.one("--keylog");
+  const timeout = given.one("--timeout");
   for (const name of versions) check("version", name, VERSIONS);
   for (const name of suites) check("cipher suite", name, cipherSuites.map((suite) => suite.name));
   for (const name of weaknesses) check("weakness", name, WEAKNESSES);
@@ -74,6 +82,7 @@ function tlsOptions(
     ...(suites.length > 0 && { suites: [...new Set(suites)] }),
     macThenEncrypt: weaknesses.includes("mac-then-encrypt"),
     requireExtendedMasterSecret: !weaknesses.includes("no-extended-master-secret"),
+    ...(timeout !== undefined && { handshakeSeconds: toSeconds("--timeout", timeout) }),
     ...(keyLog !== undefined && { keyLog: (line: string) => console.appendLine(keyLog, line) }),
   };
 }
@@ -96,6 +105,15 @@ function dtlsOptions(given: Arguments): Pick<DtlsCarrierOptions, "connectionId" 
     ...(given.has("--no-cid") && { connectionId: false as const }),
     ...(mtu !== undefined && { mtu: Number(mtu) }),
   };
+}
+
+/** What `option` was given. Throws {@link UsageError} unless that is 0 to 86400. */
+export function toSeconds(option: string, text: string): number {
+  const seconds = Number(text);
+  if (!/^[0-9]+(?:\.[0-9]+)?$/.test(text) || seconds > 86_400) {
+    throw new UsageError(`${option} is a number of seconds, 0 to 86400`);
+  }
+  return seconds;
 }
 
 function check(what: string, name: string, known: readonly string[]): void {
