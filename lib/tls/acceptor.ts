@@ -93,7 +93,7 @@ class DatagramAcceptor implements Acceptor {
     const idLength = this.#policy.connectionIdLength;
     if (datagram.length === 0 || !findRecord(datagram, 0, datagram.length, idLength, PLACE)) return;
     const { hasId, idAt, isUnified, epoch } = PLACE;
-    if (hasId) this.#giveById(datagram.subarray(idAt, idAt + idLength), datagram, now);
+    if (hasId) this.#giveTo(this.#peers.withIdAt(datagram, idAt, idLength), datagram, now);
     else if (isUnified || epoch > 0) this.#giveByAddress(false, datagram, now);
     else this.#clear(datagram, now);
   }
@@ -188,8 +188,7 @@ class DatagramAcceptor implements Acceptor {
     else if (hello) this.#hello(hello, datagram, now);
   }
 
-  #giveById(connectionId: Uint8Array, datagram: Uint8Array, now: number): void {
-    const peer = this.#peers.withId(connectionId);
+  #giveTo(peer: Peer | undefined, datagram: Uint8Array, now: number): void {
     if (peer) this.#give(peer, datagram, now);
   }
 

@@ -8,7 +8,7 @@
 
 import type { DatagramEngine } from "./datagram_engine.ts";
 import type { Engine, Session } from "./engine.ts";
-import { keyOf } from "./key_of.ts";
+import { keyAt, keyOf } from "./key_of.ts";
 
 /** One engine and where its peer is found. */
 export interface Peer {
@@ -75,6 +75,11 @@ export class PeerTable {
   /** To whom a Connection ID was given. */
   withId(connectionId: Uint8Array): Peer | undefined {
     return this.#byId.get(keyOf(connectionId));
+  }
+
+  /** The same of the one of `length` bytes at `at` in `datagram`. */
+  withIdAt(datagram: Uint8Array, at: number, length: number): Peer | undefined {
+    return this.#byId.get(keyAt(datagram, at, length));
   }
 
   /** `peer` is found by `idKey` as well, which is nobody's. */
