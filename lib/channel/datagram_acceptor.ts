@@ -133,6 +133,7 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
   }
 
   #receive(bytes: Uint8Array, from: string): void {
+    if (this.#released) return;
     const waiting = this.#guests.get(from);
     if (!waiting) this.#act(() => this.#options.acceptor.receive(bytes, from, this.#clock.now()), from);
     else if (waiting.length < MAX_WAITING) waiting.push(new Uint8Array(bytes));
@@ -213,7 +214,8 @@ class DatagramAcceptor implements Listener<DatagramChannel> {
     } catch (error) {
       this.#refuse(engine, from, error, session.identity);
     }
-    this.#guests.delete(remote);
+    // Behind one address two may be asked about: each takes its own away.
+    if (this.#guests.get(remote) === waiting) this.#guests.delete(remote);
     for (const bytes of waiting) this.#receive(bytes, remote);
   }
 

@@ -87,7 +87,7 @@ export class Backlog {
 }
 
 /** How large a buffer to make for `length` bytes: the next power of two where it will be kept, so that growing stays cheap. */
-export function roomFor(length: number): number {
+function roomFor(length: number): number {
   if (length > KEEP_BUFFER) return length;
   let room = 64;
   while (room < length) room *= 2;

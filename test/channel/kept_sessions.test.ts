@@ -118,6 +118,27 @@ for (const version of ["1.2", "1.3"] as const) {
     assert.equal(got.at(-1), "later");
   });
 
+  test(`DTLS ${version}: a listener that closes while it asks whose a session is reports that, and nothing of what waited`, async () => {
+    const scene = new Scene(version);
+    const { client } = await agreed(scene);
+    await scene.clock.advance(2000);
+    await scene.kill("server");
+    let answer = () => {};
+    const asked = new Promise<void>((resolve) => answer = resolve);
+    let isAsked = false;
+    const slow: KeySource = { find: () => (isAsked = true, asked.then(() => undefined)) };
+    const listener = await scene.listen(testAssociation(), {}, slow);
+    await client.send(toUtf8("one"));
+    for (let i = 0; i < 20 && !isAsked; i++) await scene.clock.advance(100);
+    assert.ok(isAsked);
+    await client.send(toUtf8("two"));
+    await scene.clock.advance(100);
+    await listener[Symbol.asyncDispose]();
+    answer();
+    await scene.clock.advance(2000);
+    assert.equal(scene.codes.length, 1, String(scene.codes));
+  });
+
   test(`DTLS ${version}: killed before or after any write, neither end repeats a number, delivers twice, or loses the session`, async () => {
     for (const side of ["client", "server"] as const) {
       for (let killAt = 1; killAt <= 16; killAt++) {
